@@ -1,0 +1,106 @@
+"""Raw: every symbol as it is.
+
+::
+
+    | symbol 0 : W | symbol 1 : W | ... | symbol n-1 : W |
+
+A field's least significant bit first (golden/bits.py), nothing between symbols: with W = 8 the stream is the bytes
+themselves, with W = 4 the first symbol is the low nibble. The decoder is told the count. Size: exactly ``n W`` bits; it
+cannot expand. The zero point plays no part.
+
+=================  =====================
+symbols (W = 8)    bytes
+=================  =====================
+1, 2, 255          01 02 FF
+(none)             (none)
+W = 4: 1, 2, 15    21 0F
+=================  =====================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from golden.bits import get_bits, put_bits
+from golden.codec import CorruptStreamError, SymbolCodec, Symbols, TileMemory, Tiles, check_word_bits
+
+__all__ = ["Raw", "RawFormat"]
+
+
+@dataclass(frozen=True)
+class RawFormat:
+    """Symbols of `word_bits` bits: 4, 8 or 16."""
+
+    word_bits: int = 8
+
+    def __post_init__(self) -> None:
+        check_word_bits(self.word_bits)
+
+
+class Raw(SymbolCodec[RawFormat]):
+    """Symbols as they are (bypass)."""
+
+    codec_id = "raw"
+    format_type = RawFormat
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a symbol."""
+        return self.format.word_bits
+
+    def tile_bits(self, values: Symbols, tiles: Tiles, zero_point: int) -> NDArray[np.int64]:
+        return tiles.symbols * self.word_bits
+
+    def encode_tiles(self, values: Symbols, tiles: Tiles, zero_point: int, memory: TileMemory) -> None:
+        words, word_starts, chosen = memory.words, memory.word_starts, memory.chosen
+        if self.word_bits == 4:
+            _put_nibbles(values, tiles.starts, chosen, words, word_starts)
+        else:
+            starts = word_starts * (64 // self.word_bits)
+            _copy(values, tiles.starts, words.view(values.dtype), starts, tiles.symbols, chosen)
+
+    def decode_tiles(
+        self, memory: TileMemory, tiles: Tiles, zero_point: int, values: Symbols
+    ) -> NDArray[np.int64]:
+        words, word_starts, chosen = memory.words, memory.word_starts, memory.chosen
+        bits = tiles.symbols[chosen] * self.word_bits
+        available = 64 * (word_starts[chosen + 1] - word_starts[chosen])
+        if (bits > available).any():
+            k = int(np.flatnonzero(bits > available)[0])
+            raise CorruptStreamError(
+                f"tile {int(chosen[k])}: stream ends at bit {int(available[k])} of {int(bits[k])}"
+            )
+        if self.word_bits == 4:
+            _get_nibbles(words, word_starts, tiles.starts, chosen, values)
+        else:
+            starts = word_starts * (64 // self.word_bits)
+            _copy(words.view(values.dtype), starts, values, tiles.starts, tiles.symbols, chosen)
+        return bits
+
+
+@njit(cache=True, nogil=True)
+def _copy(source, source_starts, target, target_starts, counts, chosen):  # type: ignore[no-untyped-def]
+    for t in chosen:
+        a, b, n = source_starts[t], target_starts[t], counts[t]
+        target[b : b + n] = source[a : a + n]
+
+
+@njit(cache=True, nogil=True)
+def _put_nibbles(values, starts, chosen, words, word_starts):  # type: ignore[no-untyped-def]
+    for t in chosen:
+        position = word_starts[t] * 64
+        for i in range(starts[t], starts[t + 1]):
+            position = put_bits(words, position, values[i], 4)
+
+
+@njit(cache=True, nogil=True)
+def _get_nibbles(words, word_starts, starts, chosen, values):  # type: ignore[no-untyped-def]
+    for t in chosen:
+        position = word_starts[t] * 64
+        for i in range(starts[t], starts[t + 1]):
+            values[i] = get_bits(words, position, 4)
+            position += 4

@@ -1,0 +1,401 @@
+"""What every codec is: an object made from a frozen format, with `encode`, `decode`, `size_bits` and a plain config."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+
+from golden.bits import words_for
+
+__all__ = [
+    "FAULTS",
+    "OVERRUN",
+    "SHORT",
+    "STRAY_FLAG",
+    "STRAY_MASK",
+    "STRAY_PAIR",
+    "SYMBOL_BITS",
+    "Codec",
+    "CorruptStreamError",
+    "Encoded",
+    "KernelCodec",
+    "SymbolCodec",
+    "Symbols",
+    "TileMemory",
+    "Tiles",
+    "Words",
+    "check_padding",
+    "check_run_bits",
+    "check_symbols",
+    "check_word_bits",
+    "symbol_dtype",
+]
+
+SYMBOL_BITS = (4, 8, 16)
+
+Words = NDArray[np.uint64]
+Symbols = NDArray[np.uint8] | NDArray[np.uint16]
+FormatT = TypeVar("FormatT")
+
+
+class CorruptStreamError(ValueError):
+    """A stream that its decoder refuses; the message names the position."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A coded stream and what its decoder is told out of band.
+
+    Attributes
+    ----------
+    words : ndarray of uint64
+        The stream, first bit least significant; bits past `bits` are zero.
+    bits : int
+        Exact length.
+    count : int
+        Number of values.
+    zero_point : int
+        The symbol that means zero.
+    """
+
+    words: Words
+    bits: int
+    count: int
+    zero_point: int = 0
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Where the tiles of a sequence of symbols lie.
+
+    Attributes
+    ----------
+    starts : ndarray of int64, shape (n + 1,)
+        Tile ``t`` is symbols ``starts[t]`` to ``starts[t + 1]``.
+    shapes : ndarray of int64, shape (n, 3)
+        Height, width and channels of each tile; their product is its symbol count.
+    """
+
+    starts: NDArray[np.int64]
+    shapes: NDArray[np.int64]
+
+    @classmethod
+    def whole(cls, count: int) -> Tiles:
+        """One tile of `count` symbols with no known shape."""
+        return cls(np.array([0, count], np.int64), np.array([[count, 1, 1]], np.int64))
+
+    @property
+    def count(self) -> int:
+        """Number of tiles."""
+        return self.starts.size - 1
+
+    @property
+    def symbols(self) -> NDArray[np.int64]:
+        """Symbols per tile, shape (n,)."""
+        return np.diff(self.starts)
+
+
+@dataclass(frozen=True)
+class TileMemory:
+    """Coded tiles in memory, and which of them a codec is to work on.
+
+    Attributes
+    ----------
+    words : ndarray of uint64
+    word_starts : ndarray of int64, shape (n + 1,)
+        Tile ``t`` may use words ``word_starts[t]`` to ``word_starts[t + 1]``.
+    chosen : ndarray of int64
+        The tiles to work on, by number.
+    """
+
+    words: Words
+    word_starts: NDArray[np.int64]
+    chosen: NDArray[np.int64]
+
+
+def symbol_dtype(word_bits: int) -> np.dtype[Any]:
+    """The dtype that holds symbols of `word_bits` bits."""
+    return np.dtype(np.uint8 if word_bits <= 8 else np.uint16)
+
+
+def check_word_bits(word_bits: int) -> None:
+    """Refuse symbol widths that no format has."""
+    if word_bits not in SYMBOL_BITS:
+        raise ValueError(f"word_bits must be 4, 8 or 16, not {word_bits!r}")
+
+
+def check_run_bits(run_bits: int) -> None:
+    """Refuse run widths that no format has."""
+    if not 1 <= run_bits <= 8:
+        raise ValueError(f"run_bits must be in 1..8, not {run_bits!r}")
+
+
+def check_symbols(values: ArrayLike, word_bits: int) -> Symbols:
+    """Return `values` as a contiguous array of symbols.
+
+    Raises
+    ------
+    TypeError
+        If `values` are not integers.
+    ValueError
+        If `values` are not one-dimensional, or one is negative or does not fit `word_bits`.
+    """
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"values must have 1 dimension, not {array.ndim}")
+    if array.size == 0:
+        return np.zeros(0, symbol_dtype(word_bits))
+    if array.dtype.kind not in "ui":
+        raise TypeError(f"values must be integers, not {array.dtype}")
+    if array.dtype != symbol_dtype(word_bits) or word_bits not in (8, 16):
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or high >> word_bits:
+            wrong = int(np.flatnonzero((array < 0) | (array > (1 << word_bits) - 1))[0])
+            raise ValueError(f"value must fit {word_bits} bits, not {int(array[wrong])} (value {wrong})")
+    return np.ascontiguousarray(array, symbol_dtype(word_bits))
+
+
+class Codec(ABC, Generic[FormatT]):
+    """A codec: a frozen format and the functions that follow from it.
+
+    `encode` and `decode` are mirror images, ``size_bits(values) == encode(values).bits`` without building the stream,
+    and ``from_config(config())`` is an equal codec.
+    """
+
+    codec_id: ClassVar[str]
+    lossless: ClassVar[bool] = True
+    format_type: ClassVar[type]
+
+    def __init__(self, format: FormatT | None = None) -> None:
+        self.format: FormatT = self.format_type() if format is None else format
+
+    @abstractmethod
+    def encode(self, values: ArrayLike, zero_point: int = 0) -> Encoded:
+        """Code `values`."""
+
+    @abstractmethod
+    def decode(self, encoded: Encoded) -> NDArray[Any]:
+        """Return the values of a stream; refuse a corrupt one."""
+
+    @abstractmethod
+    def size_bits(self, values: ArrayLike, zero_point: int = 0) -> int:
+        """The bits that `encode` would write."""
+
+    def config(self) -> dict[str, Any]:
+        """Plain JSON that tells this codec."""
+        return {"codec": self.codec_id, **asdict(self.format)}  # type: ignore[call-overload]
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make the codec that `config` tells.
+
+        Raises
+        ------
+        ValueError
+            If `config` names another codec, or has a key that the format lacks.
+        """
+        parameters = dict(config)
+        named = parameters.pop("codec", cls.codec_id)
+        if named != cls.codec_id:
+            raise ValueError(f"codec must be {cls.codec_id!r}, not {named!r}")
+        known = {field.name for field in fields(cls.format_type)}
+        for name in parameters:
+            if name not in known:
+                raise ValueError(f"{cls.codec_id} parameter must be one of {sorted(known)}, not {name!r}")
+        return cls(cls.format_type(**parameters))
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.format == self.format  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((self.codec_id, self.format))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.format!r})"
+
+
+class SymbolCodec(Codec[FormatT]):
+    """A lossless codec of symbols that does many tiles in one call, each tile alone in its own words.
+
+    A subclass gives the three batch functions; one stream is a batch of one tile.
+    """
+
+    @property
+    @abstractmethod
+    def word_bits(self) -> int:
+        """Bits of a symbol."""
+
+    @abstractmethod
+    def tile_bits(self, values: Symbols, tiles: Tiles, zero_point: int) -> NDArray[np.int64]:
+        """Exact coded bits of each tile, shape (n,)."""
+
+    @abstractmethod
+    def encode_tiles(self, values: Symbols, tiles: Tiles, zero_point: int, memory: TileMemory) -> None:
+        """Write the chosen tiles into zeroed memory."""
+
+    @abstractmethod
+    def decode_tiles(
+        self, memory: TileMemory, tiles: Tiles, zero_point: int, values: Symbols
+    ) -> NDArray[np.int64]:
+        """Read the chosen tiles back into `values`; return the bits that each of them took.
+
+        Raises
+        ------
+        CorruptStreamError
+            If a tile's stream is too short, breaks a rule of the format or names symbols past the tile's end, with
+            tile and bit.
+        """
+
+    def encode(self, values: ArrayLike, zero_point: int = 0) -> Encoded:
+        """Code a sequence of symbols as one stream.
+
+        Parameters
+        ----------
+        values : array_like of unsigned int, shape (n,)
+            Symbols, each below ``2**word_bits``.
+        zero_point : int
+            The symbol that means zero.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a value or the zero point is not such a symbol.
+        """
+        symbols = check_symbols(values, self.word_bits)
+        self._check_zero_point(zero_point)
+        tiles = Tiles.whole(symbols.size)
+        bits = int(self.tile_bits(symbols, tiles, zero_point)[0])
+        words = np.zeros(words_for(bits), np.uint64)
+        self.encode_tiles(symbols, tiles, zero_point, _one_tile(words))
+        return Encoded(words, bits, symbols.size, zero_point)
+
+    def decode(self, encoded: Encoded) -> Symbols:
+        """Return the symbols of a stream.
+
+        Raises
+        ------
+        CorruptStreamError
+            If the stream is not one that an encoder writes for this count: too short, too long, a run past the
+            end, padding that is not zero; with its bit position.
+        """
+        self._check_zero_point(encoded.zero_point)
+        if encoded.words.size != words_for(encoded.bits):
+            raise CorruptStreamError(
+                f"stream of {encoded.bits} bits must be {words_for(encoded.bits)} words, not {encoded.words.size}"
+            )
+        values: Symbols = np.zeros(encoded.count, symbol_dtype(self.word_bits))
+        memory = _one_tile(encoded.words)
+        bits = int(self.decode_tiles(memory, Tiles.whole(encoded.count), encoded.zero_point, values)[0])
+        if bits != encoded.bits:
+            raise CorruptStreamError(
+                f"stream must end at bit {bits} after {encoded.count} symbols, not at bit {encoded.bits}"
+            )
+        check_padding(memory, np.array([bits], np.int64))
+        return values
+
+    def size_bits(self, values: ArrayLike, zero_point: int = 0) -> int:
+        """The bits that `encode` would write, without writing them."""
+        symbols = check_symbols(values, self.word_bits)
+        self._check_zero_point(zero_point)
+        return int(self.tile_bits(symbols, Tiles.whole(symbols.size), zero_point)[0])
+
+    def _check_zero_point(self, zero_point: int) -> None:
+        if not 0 <= zero_point < 1 << self.word_bits:
+            raise ValueError(f"zero_point must fit {self.word_bits} bits, not {zero_point!r}")
+
+
+class KernelCodec(SymbolCodec[FormatT]):
+    """A codec whose batch functions are three compiled loops with one signature.
+
+    ``_size(values, starts, zero_point, *parameters) -> bits``,
+    ``_encode(values, starts, zero_point, words, word_starts, chosen, *parameters)`` and
+    ``_decode(words, word_starts, chosen, values, starts, zero_point, *parameters) -> bits, tile, position, fault``,
+    where `tile` is -1 or the first that is corrupt.
+    """
+
+    _size: ClassVar[Callable[..., Any]]
+    _encode: ClassVar[Callable[..., Any]]
+    _decode: ClassVar[Callable[..., Any]]
+
+    @property
+    @abstractmethod
+    def _parameters(self) -> tuple[int, ...]:
+        """The format as the kernels take it."""
+
+    def tile_bits(self, values: Symbols, tiles: Tiles, zero_point: int) -> NDArray[np.int64]:
+        bits: NDArray[np.int64] = self._size(values, tiles.starts, zero_point, *self._parameters)
+        return bits
+
+    def encode_tiles(self, values: Symbols, tiles: Tiles, zero_point: int, memory: TileMemory) -> None:
+        target = (memory.words, memory.word_starts, memory.chosen)
+        self._encode(values, tiles.starts, zero_point, *target, *self._parameters)
+
+    def decode_tiles(
+        self, memory: TileMemory, tiles: Tiles, zero_point: int, values: Symbols
+    ) -> NDArray[np.int64]:
+        source = (memory.words, memory.word_starts, memory.chosen)
+        bits: NDArray[np.int64]
+        bits, tile, position, fault = self._decode(
+            *source, values, tiles.starts, zero_point, *self._parameters
+        )
+        if tile >= 0:
+            raise CorruptStreamError(f"tile {tile}: {FAULTS[fault]} at bit {position}")
+        return bits
+
+
+SHORT, OVERRUN, STRAY_MASK, STRAY_FLAG, STRAY_PAIR = range(5)
+FAULTS = (
+    "stream ends inside the field",
+    "run passes the last symbol",
+    "mask names a symbol past the last one",
+    "last-word flag is wrong",
+    "unused pair must be zero, not set",
+)
+
+
+def _one_tile(words: Words) -> TileMemory:
+    return TileMemory(words, np.array([0, words.size], np.int64), np.zeros(1, np.int64))
+
+
+def check_padding(memory: TileMemory, bits: NDArray[np.int64]) -> None:
+    """Refuse a tile with a bit set past its exact length.
+
+    Parameters
+    ----------
+    memory : TileMemory
+        Every tile is checked, whatever is chosen.
+    bits : ndarray of int64, shape (n,)
+        Exact bits of each tile.
+
+    Raises
+    ------
+    CorruptStreamError
+        Naming the tile and the bit.
+    """
+    tile, position = _first_padding(memory.words, memory.word_starts, bits)
+    if tile >= 0:
+        raise CorruptStreamError(f"tile {tile}: padding must be zero, not set at bit {position}")
+
+
+@njit(cache=True, nogil=True)
+def _first_padding(words, word_starts, bits):  # type: ignore[no-untyped-def]
+    for t in range(bits.size):
+        word = word_starts[t] + (bits[t] >> 6)
+        skip = np.uint64(bits[t] & 63)
+        while word < word_starts[t + 1]:
+            left = words[word] >> skip
+            if left != 0:
+                position = ((word - word_starts[t]) << 6) + np.int64(skip)
+                while left & np.uint64(1) == 0:
+                    left >>= np.uint64(1)
+                    position += 1
+                return t, position
+            skip = np.uint64(0)
+            word += 1
+    return -1, 0

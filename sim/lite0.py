@@ -12,6 +12,7 @@ TensorFlow TPU repository, `efficientnet/lite`: strides, batch-norm epsilon, inp
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -88,7 +89,7 @@ class _Builder:
         limits = {"zero": np.float32(0), "six": np.float32(6)}
         self._constants = [numpy_helper.from_array(np.array(v), k) for k, v in limits.items()]
 
-    def node(self, op: str, inputs: list[str], name: str, **attributes: object) -> str:
+    def node(self, op: str, inputs: list[str], name: str, **attributes: Any) -> str:
         self._nodes.append(helper.make_node(op, inputs, [name], name, **attributes))
         self.channels[name], self.pixels[name] = self.channels[inputs[0]], self.pixels[inputs[0]]
         return name

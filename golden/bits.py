@@ -42,9 +42,9 @@ def get_bits(words, position, width):  # type: ignore[no-untyped-def]
     """Read `width` (1..63) bits at bit `position`. The caller has checked that they exist."""
     word = position >> 6
     offset = position & 63
-    value = words[word] >> np.uint64(offset)
-    if offset + width > 64:
-        value |= words[word + 1] << np.uint64(64 - offset)
+    # No branch on the position; a shift by 64 is undefined, so by 63 and once more.
+    following = words[min(word + 1, words.size - 1)]
+    value = words[word] >> np.uint64(offset) | (following << np.uint64(63 - offset)) << np.uint64(1)
     return value & ((np.uint64(1) << np.uint64(width)) - np.uint64(1))
 
 
@@ -142,7 +142,8 @@ def unpack(words: Words, widths: ArrayLike, count: int | None = None) -> Words:
     high = (padded[(starts >> 6) + 1] << (np.uint64(63) - offset)) << np.uint64(1)
     keep = (WORD_BITS - np.maximum(width, 1)).astype(np.uint64)
     mask = np.where(width > 0, np.uint64(2**64 - 1) >> keep, np.uint64(0))
-    return (low | high) & mask
+    fields: Words = (low | high) & mask
+    return fields
 
 
 class BitWriter:

@@ -108,14 +108,14 @@ class TileMemory:
     Attributes
     ----------
     words : ndarray of uint64
-    word_starts : ndarray of int64, shape (n + 1,)
-        Tile ``t`` may use words ``word_starts[t]`` to ``word_starts[t + 1]``.
+    spans : ndarray of int64, shape (n, 2)
+        Tile ``t`` may use words ``spans[t, 0]`` to ``spans[t, 1]``.
     chosen : ndarray of int64
         The tiles to work on, by number.
     """
 
     words: Words
-    word_starts: NDArray[np.int64]
+    spans: NDArray[np.int64]
     chosen: NDArray[np.int64]
 
 
@@ -211,7 +211,7 @@ class Codec(ABC, Generic[FormatT]):
         return cls(cls.format_type(**parameters))
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.format == self.format  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.format == self.format
 
     def __hash__(self) -> int:
         return hash((self.codec_id, self.format))
@@ -240,9 +240,7 @@ class SymbolCodec(Codec[FormatT]):
         """Write the chosen tiles into zeroed memory."""
 
     @abstractmethod
-    def decode_tiles(
-        self, memory: TileMemory, tiles: Tiles, zero_point: int, values: Symbols
-    ) -> NDArray[np.int64]:
+    def decode_tiles(self, memory: TileMemory, tiles: Tiles, zero_point: int, values: Symbols) -> NDArray[np.int64]:
         """Read the chosen tiles back into `values`; return the bits that each of them took.
 
         Raises
@@ -314,8 +312,8 @@ class KernelCodec(SymbolCodec[FormatT]):
     """A codec whose batch functions are three compiled loops with one signature.
 
     ``_size(values, starts, zero_point, *parameters) -> bits``,
-    ``_encode(values, starts, zero_point, words, word_starts, chosen, *parameters)`` and
-    ``_decode(words, word_starts, chosen, values, starts, zero_point, *parameters) -> bits, tile, position, fault``,
+    ``_encode(values, starts, zero_point, words, spans, chosen, *parameters)`` and
+    ``_decode(words, spans, chosen, values, starts, zero_point, *parameters) -> bits, tile, position, fault``,
     where `tile` is -1 or the first that is corrupt.
     """
 
@@ -333,17 +331,13 @@ class KernelCodec(SymbolCodec[FormatT]):
         return bits
 
     def encode_tiles(self, values: Symbols, tiles: Tiles, zero_point: int, memory: TileMemory) -> None:
-        target = (memory.words, memory.word_starts, memory.chosen)
+        target = (memory.words, memory.spans, memory.chosen)
         self._encode(values, tiles.starts, zero_point, *target, *self._parameters)
 
-    def decode_tiles(
-        self, memory: TileMemory, tiles: Tiles, zero_point: int, values: Symbols
-    ) -> NDArray[np.int64]:
-        source = (memory.words, memory.word_starts, memory.chosen)
+    def decode_tiles(self, memory: TileMemory, tiles: Tiles, zero_point: int, values: Symbols) -> NDArray[np.int64]:
+        source = (memory.words, memory.spans, memory.chosen)
         bits: NDArray[np.int64]
-        bits, tile, position, fault = self._decode(
-            *source, values, tiles.starts, zero_point, *self._parameters
-        )
+        bits, tile, position, fault = self._decode(*source, values, tiles.starts, zero_point, *self._parameters)
         if tile >= 0:
             raise CorruptStreamError(f"tile {tile}: {FAULTS[fault]} at bit {position}")
         return bits
@@ -360,7 +354,7 @@ FAULTS = (
 
 
 def _one_tile(words: Words) -> TileMemory:
-    return TileMemory(words, np.array([0, words.size], np.int64), np.zeros(1, np.int64))
+    return TileMemory(words, np.array([[0, words.size]], np.int64), np.zeros(1, np.int64))
 
 
 def check_padding(memory: TileMemory, bits: NDArray[np.int64]) -> None:
@@ -378,20 +372,20 @@ def check_padding(memory: TileMemory, bits: NDArray[np.int64]) -> None:
     CorruptStreamError
         Naming the tile and the bit.
     """
-    tile, position = _first_padding(memory.words, memory.word_starts, bits)
+    tile, position = _first_padding(memory.words, memory.spans, bits)
     if tile >= 0:
         raise CorruptStreamError(f"tile {tile}: padding must be zero, not set at bit {position}")
 
 
 @njit(cache=True, nogil=True)
-def _first_padding(words, word_starts, bits):  # type: ignore[no-untyped-def]
+def _first_padding(words, spans, bits):  # type: ignore[no-untyped-def]
     for t in range(bits.size):
-        word = word_starts[t] + (bits[t] >> 6)
+        word = spans[t, 0] + (bits[t] >> 6)
         skip = np.uint64(bits[t] & 63)
-        while word < word_starts[t + 1]:
+        while word < spans[t, 1]:
             left = words[word] >> skip
             if left != 0:
-                position = ((word - word_starts[t]) << 6) + np.int64(skip)
+                position = ((word - spans[t, 0]) << 6) + np.int64(skip)
                 while left & np.uint64(1) == 0:
                     left >>= np.uint64(1)
                     position += 1

@@ -36,9 +36,7 @@ class Crc:
         if not 8 <= self.bits <= 16:
             raise ValueError(f"bits must be in 8..16, not {self.bits!r}")
         if self.reflected >> self.bits or not self.reflected >> (self.bits - 1):
-            raise ValueError(
-                f"reflected must have {self.bits} bits, the top one set, not {self.reflected:#x}"
-            )
+            raise ValueError(f"reflected must have {self.bits} bits, the top one set, not {self.reflected:#x}")
 
     @property
     def mask(self) -> int:
@@ -69,11 +67,18 @@ class Crc:
             state = (state >> 8) ^ int(self.tables[0][(state ^ byte) & 255])
         return state
 
-    def over_tiles(
-        self, words: NDArray[np.uint64], word_starts: NDArray[np.int64], seeds: NDArray[np.uint16]
+    def over_spans(
+        self, words: NDArray[np.uint64], spans: NDArray[np.int64], seeds: NDArray[np.uint16]
     ) -> NDArray[np.uint16]:
-        """The checks of many tiles: words ``word_starts[t]`` to ``word_starts[t + 1]`` from state ``seeds[t]``."""
-        return _over_tiles(words, word_starts, seeds, self.tables)  # type: ignore[no-any-return]
+        """The states after words ``spans[t, 0]`` to ``spans[t, 1]`` from ``seeds[t]``, for each ``t``."""
+        return _over_spans(words, spans, seeds, self.tables)  # type: ignore[no-any-return]
+
+    def over_rows(self, rows: NDArray[np.uint8], seeds: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        """The states after each row of bytes, shape (n, bytes), from ``seeds``."""
+        states = seeds.copy()
+        for column in rows.T:
+            states = (states >> 8) ^ self.tables[0][(states ^ column) & 255]
+        return states
 
 
 @njit(cache=True, nogil=True)
@@ -88,10 +93,10 @@ def _over_words(words, state, tables):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _over_tiles(words, word_starts, seeds, tables):  # type: ignore[no-untyped-def]
+def _over_spans(words, spans, seeds, tables):  # type: ignore[no-untyped-def]
     checks = np.empty(seeds.size, np.uint16)
     for t in range(seeds.size):
-        checks[t] = _over_words(words[word_starts[t] : word_starts[t + 1]], np.uint64(seeds[t]), tables)
+        checks[t] = _over_words(words[spans[t, 0] : spans[t, 1]], np.uint64(seeds[t]), tables)
     return checks
 
 

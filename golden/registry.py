@@ -12,9 +12,7 @@ from golden.codec import Codec, SymbolCodec
 
 __all__ = ["ACTIVATION_CODECS", "codec_from_config"]
 
-ACTIVATION_CODECS: dict[str, type[SymbolCodec[Any]]] = {
-    codec.codec_id: codec for codec in (Raw, Srlc, Zrlc, Zvc)
-}
+ACTIVATION_CODECS: dict[str, type[SymbolCodec[Any]]] = {codec.codec_id: codec for codec in (Raw, Srlc, Zrlc, Zvc)}
 
 
 def codec_from_config(config: dict[str, Any]) -> Codec[Any]:

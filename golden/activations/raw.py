@@ -56,28 +56,24 @@ class Raw(SymbolCodec[RawFormat]):
         return tiles.symbols * self.word_bits
 
     def encode_tiles(self, values: Symbols, tiles: Tiles, zero_point: int, memory: TileMemory) -> None:
-        words, word_starts, chosen = memory.words, memory.word_starts, memory.chosen
+        words, spans, chosen = memory.words, memory.spans, memory.chosen
         if self.word_bits == 4:
-            _put_nibbles(values, tiles.starts, chosen, words, word_starts)
+            _put_nibbles(values, tiles.starts, chosen, words, spans)
         else:
-            starts = word_starts * (64 // self.word_bits)
+            starts = spans[:, 0] * (64 // self.word_bits)
             _copy(values, tiles.starts, words.view(values.dtype), starts, tiles.symbols, chosen)
 
-    def decode_tiles(
-        self, memory: TileMemory, tiles: Tiles, zero_point: int, values: Symbols
-    ) -> NDArray[np.int64]:
-        words, word_starts, chosen = memory.words, memory.word_starts, memory.chosen
+    def decode_tiles(self, memory: TileMemory, tiles: Tiles, zero_point: int, values: Symbols) -> NDArray[np.int64]:
+        words, spans, chosen = memory.words, memory.spans, memory.chosen
         bits = tiles.symbols[chosen] * self.word_bits
-        available = 64 * (word_starts[chosen + 1] - word_starts[chosen])
+        available = 64 * (spans[chosen, 1] - spans[chosen, 0])
         if (bits > available).any():
             k = int(np.flatnonzero(bits > available)[0])
-            raise CorruptStreamError(
-                f"tile {int(chosen[k])}: stream ends at bit {int(available[k])} of {int(bits[k])}"
-            )
+            raise CorruptStreamError(f"tile {int(chosen[k])}: stream ends at bit {int(available[k])} of {int(bits[k])}")
         if self.word_bits == 4:
-            _get_nibbles(words, word_starts, tiles.starts, chosen, values)
+            _get_nibbles(words, spans, tiles.starts, chosen, values)
         else:
-            starts = word_starts * (64 // self.word_bits)
+            starts = spans[:, 0] * (64 // self.word_bits)
             _copy(words.view(values.dtype), starts, values, tiles.starts, tiles.symbols, chosen)
         return bits
 
@@ -90,17 +86,17 @@ def _copy(source, source_starts, target, target_starts, counts, chosen):  # type
 
 
 @njit(cache=True, nogil=True)
-def _put_nibbles(values, starts, chosen, words, word_starts):  # type: ignore[no-untyped-def]
+def _put_nibbles(values, starts, chosen, words, spans):  # type: ignore[no-untyped-def]
     for t in chosen:
-        position = word_starts[t] * 64
+        position = spans[t, 0] * 64
         for i in range(starts[t], starts[t + 1]):
             position = put_bits(words, position, values[i], 4)
 
 
 @njit(cache=True, nogil=True)
-def _get_nibbles(words, word_starts, starts, chosen, values):  # type: ignore[no-untyped-def]
+def _get_nibbles(words, spans, starts, chosen, values):  # type: ignore[no-untyped-def]
     for t in chosen:
-        position = word_starts[t] * 64
+        position = spans[t, 0] * 64
         for i in range(starts[t], starts[t + 1]):
             values[i] = get_bits(words, position, 4)
             position += 4

@@ -13,7 +13,7 @@ An encoder makes each run as long as it can. A decoder takes any tokens whose ru
 a run that passes it.
 
 Source: Kim et al., "Run-Length Coding for deep-learning activation data compression" (KETI), figure 1: symbol in 8
-bits, run length in 3. The paper is silent about how run 8 fits 3 bits, long runs and field order: we send run - 1, split
+bits, run length in 3. The paper is silent on how run 8 fits 3 bits, long runs and field order: we send run - 1, split
 and put the run first (the hardware counts before it copies).
 
 ==========================  =======================================  =======
@@ -32,10 +32,13 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from golden.bits import get_bits, put_bits
+from golden.bits import get_bits
 from golden.codec import OVERRUN, SHORT, KernelCodec, check_run_bits, check_word_bits
 
 __all__ = ["Srlc", "SrlcFormat"]
+
+
+_BLOCK = 8
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def _size(values, starts, zero_point, run_bits, word_bits):  # type: ignore[no-u
     for t in range(starts.size - 1):
         tokens = 0
         run = limit
-        previous = -1
+        previous = np.int64(-1)
         for i in range(starts[t], starts[t + 1]):
             value = np.int64(values[i])
             # A run that is full or of another symbol ends here.
@@ -80,46 +83,61 @@ def _size(values, starts, zero_point, run_bits, word_bits):  # type: ignore[no-u
 
 
 @njit(cache=True, nogil=True)
-def _encode(values, starts, zero_point, words, word_starts, chosen, run_bits, word_bits):  # type: ignore[no-untyped-def]
-    limit = 1 << run_bits
+def _encode(values, starts, zero_point, words, spans, chosen, run_bits, word_bits):  # type: ignore[no-untyped-def]
+    last = (1 << run_bits) - 1
+    width = run_bits + word_bits
     for t in chosen:
-        position = word_starts[t] * 64
-        i = starts[t]
+        word = spans[t, 0]
+        held = np.uint64(0)
+        fill = 0
+        run = 0
         end = starts[t + 1]
-        while i < end:
-            symbol = values[i]
-            stop = min(i + limit, end)
-            j = i + 1
-            while j < stop and values[j] == symbol:
-                j += 1
-            token = (np.uint64(symbol) << np.uint64(run_bits)) | np.uint64(j - i - 1)
-            position = put_bits(words, position, token, run_bits + word_bits)
-            i = j
+        for i in range(starts[t], end):
+            # No branch on the data: a symbol that does not end its run adds a token of no width.
+            ends = (i + 1 == end) or (values[i + 1] != values[i]) | (run == last)
+            token = (np.uint64(values[i]) << np.uint64(run_bits)) | np.uint64(run)
+            token = token if ends else np.uint64(0)
+            held |= token << np.uint64(fill)
+            fill += width if ends else 0
+            run = 0 if ends else run + 1
+            if fill >= 64:
+                words[word] = held
+                word += 1
+                fill -= 64
+                held = token >> np.uint64(width - fill)
+        if fill > 0:
+            words[word] = held
 
 
 @njit(cache=True, nogil=True)
-def _decode(words, word_starts, chosen, values, starts, zero_point, run_bits, word_bits):  # type: ignore[no-untyped-def]
+def _decode(words, spans, chosen, values, starts, zero_point, run_bits, word_bits):  # type: ignore[no-untyped-def]
     bits = np.zeros(chosen.size, np.int64)
     width = run_bits + word_bits
     for k in range(chosen.size):
         t = chosen[k]
-        position = word_starts[t] * 64
-        limit = word_starts[t + 1] * 64
+        position = spans[t, 0] * 64
+        limit = spans[t, 1] * 64
         i = starts[t]
         end = starts[t + 1]
         while i < end:
             if position + width > limit:
-                return bits, t, position - word_starts[t] * 64, SHORT
+                return bits, t, position - spans[t, 0] * 64, SHORT
             token = get_bits(words, position, width)
             stop = i + 1 + np.int64(token & np.uint64((1 << run_bits) - 1))
             if stop > end:
-                return bits, t, position - word_starts[t] * 64, OVERRUN
+                return bits, t, position - spans[t, 0] * 64, OVERRUN
             symbol = token >> np.uint64(run_bits)
+            if i + _BLOCK <= end:
+                # Most runs are short: write a block whatever the run, the next token overwrites the rest.
+                for j in range(_BLOCK):
+                    values[i + j] = symbol
+                i += _BLOCK
             while i < stop:
                 values[i] = symbol
                 i += 1
+            i = stop
             position += width
-        bits[k] = position - word_starts[t] * 64
+        bits[k] = position - spans[t, 0] * 64
     return bits, -1, 0, 0
 
 

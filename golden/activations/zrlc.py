@@ -13,7 +13,7 @@ The decoder is told the symbol count and the zero point. Size: ``tokens (R + W)`
 An encoder writes a zero level in those two places only. A decoder takes any tokens that end exactly at the count; it
 refuses a run that passes it.
 
-Packing ``eyeriss`` (R = 5, W = 16): three tokens in each 64-bit word, at bits 1, 22 and 43; bit 0 is set in the last word
+Packing ``eyeriss`` (R = 5, W = 16): three tokens in a 64-bit word, at bits 1, 22 and 43; bit 0 is set in the last word
 and in no other (checked). Tokens that the last word does not need are zero (checked) and ignored by count.
 
 Source: Kim et al. (KETI), figure 2, which stands on Chen et al., "Eyeriss" (ISCA 2016, section V-C; JSSC 2017, section
@@ -35,7 +35,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from golden.bits import get_bits, put_bits
+from golden.bits import get_bits
 from golden.codec import OVERRUN, SHORT, STRAY_FLAG, STRAY_PAIR, KernelCodec, check_run_bits, check_word_bits
 
 __all__ = ["PACKINGS", "Zrlc", "ZrlcFormat"]
@@ -90,6 +90,38 @@ def _size(values, starts, zero_point, run_bits, word_bits, eyeriss):  # type: ig
     return bits
 
 
+@njit(cache=True, nogil=True)
+def _encode(values, starts, zero_point, words, spans, chosen, run_bits, word_bits, eyeriss):  # type: ignore[no-untyped-def]
+    limit = (1 << run_bits) - 1
+    width = run_bits + word_bits
+    for t in chosen:
+        word = spans[t, 0]
+        held = np.uint64(0)
+        fill = 0 + eyeriss
+        run = 0
+        end = starts[t + 1]
+        for i in range(starts[t], end):
+            # No branch on the data: a zero inside a run adds a token of no width. The last symbol is sent as a level
+            # whatever it is, so that k zeros at the end are (k - 1, zero).
+            level = (values[i] != zero_point) | (run == limit) | (i == end - 1)
+            token = (np.uint64(values[i]) << np.uint64(run_bits)) | np.uint64(run)
+            token = token if level else np.uint64(0)
+            held |= token << np.uint64(fill)
+            fill += width if level else 0
+            run = 0 if level else run + 1
+            if fill >= 64:
+                # In Eyeriss words the third token ends a word, and the next begins with its flag.
+                words[word] = held
+                word += 1
+                fill -= 64 - eyeriss
+                held = np.uint64(0) if eyeriss else token >> np.uint64(width - fill)
+        if fill > eyeriss:
+            words[word] = held
+            word += 1
+        if eyeriss and end > starts[t]:
+            words[word - 1] |= np.uint64(1)
+
+
 @njit(cache=True, nogil=True, inline="always")
 def _advance(position, width, eyeriss):  # type: ignore[no-untyped-def]
     """The place of the next token: in Eyeriss words, past the flag bit of the next word after three tokens."""
@@ -98,59 +130,36 @@ def _advance(position, width, eyeriss):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _encode(values, starts, zero_point, words, word_starts, chosen, run_bits, word_bits, eyeriss):  # type: ignore[no-untyped-def]
-    limit = (1 << run_bits) - 1
-    width = run_bits + word_bits
-    for t in chosen:
-        position = word_starts[t] * 64 + eyeriss
-        end = starts[t + 1]
-        run = 0
-        for i in range(starts[t], end):
-            # The last symbol is sent as a level whatever it is: trailing zeros end as (k - 1, zero).
-            if values[i] != zero_point or run == limit or i == end - 1:
-                token = (np.uint64(values[i]) << np.uint64(run_bits)) | np.uint64(run)
-                put_bits(words, position, token, width)
-                position = _advance(position, width, eyeriss)
-                run = 0
-            else:
-                run += 1
-        if eyeriss and end > starts[t]:
-            words[(position - 2) >> 6] |= np.uint64(1)
-
-
-@njit(cache=True, nogil=True)
-def _decode(words, word_starts, chosen, values, starts, zero_point, run_bits, word_bits, eyeriss):  # type: ignore[no-untyped-def]
+def _decode(words, spans, chosen, values, starts, zero_point, run_bits, word_bits, eyeriss):  # type: ignore[no-untyped-def]
     bits = np.zeros(chosen.size, np.int64)
     width = run_bits + word_bits
     for k in range(chosen.size):
         t = chosen[k]
-        position = word_starts[t] * 64 + eyeriss
-        limit = word_starts[t + 1] * 64
+        position = spans[t, 0] * 64 + eyeriss
+        limit = spans[t, 1] * 64
         i = starts[t]
         end = starts[t + 1]
+        values[i:end] = zero_point
         while i < end:
             if position + width > limit:
-                return bits, t, position - word_starts[t] * 64, SHORT
+                return bits, t, position - spans[t, 0] * 64, SHORT
             token = get_bits(words, position, width)
             stop = i + np.int64(token & np.uint64((1 << run_bits) - 1))
             if stop >= end:
-                return bits, t, position - word_starts[t] * 64, OVERRUN
-            while i < stop:
-                values[i] = zero_point
-                i += 1
-            values[i] = token >> np.uint64(run_bits)
-            i += 1
+                return bits, t, position - spans[t, 0] * 64, OVERRUN
+            values[stop] = token >> np.uint64(run_bits)
+            i = stop + 1
             position = _advance(position, width, eyeriss)
         if eyeriss and end > starts[t]:
             # Flags stand at bit 0 of each word; what the last word does not need is zero.
             last = (position - 2) >> 6
-            for word in range(word_starts[t], last + 1):
+            for word in range(spans[t, 0], last + 1):
                 if (words[word] & np.uint64(1) == np.uint64(1)) != (word == last):
-                    return bits, t, (word - word_starts[t]) * 64, STRAY_FLAG
+                    return bits, t, (word - spans[t, 0]) * 64, STRAY_FLAG
             if position >> 6 == last and words[last] >> np.uint64(position & 63) != 0:
-                return bits, t, position - word_starts[t] * 64, STRAY_PAIR
+                return bits, t, position - spans[t, 0] * 64, STRAY_PAIR
             position = (last + 1) * 64
-        bits[k] = position - word_starts[t] * 64 if end > starts[t] else 0
+        bits[k] = position - spans[t, 0] * 64 if end > starts[t] else 0
     return bits, -1, 0, 0
 
 

@@ -1,7 +1,7 @@
 """ZVC, zero-value compression: a bit mask for each group of symbols, and the symbols that are not zero.
 
-Symbols go in groups of ``g = max(8, W)``. Group ``k`` has a mask ``M_k`` of ``g`` bits, bit ``i`` set where symbol ``i`` of
-the group is not the zero point, and data ``D_k``: those symbols, W bits each, in order. Each mask is sent one group
+Symbols go in groups of ``g = max(8, W)``. Group ``k`` has a mask ``M_k`` of ``g`` bits, bit ``i`` set if symbol ``i``
+of the group is not the zero point, and data ``D_k``: those symbols, W bits each, in order. Each mask is sent one group
 ahead of its data, so that a decoder knows how many symbols to take before it must take them::
 
     | M_0 : g | M_1 : g | D_0 | M_2 : g | D_1 | ... | M_last : g | D_last-1 | D_last |
@@ -63,35 +63,60 @@ def _size(values, starts, zero_point, word_bits, group):  # type: ignore[no-unty
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _put_mask(words, position, values, i, end, zero_point, group):  # type: ignore[no-untyped-def]
-    """Write the mask of the group at symbol `i`, if there is one."""
-    if i >= end:
-        return position
+def _mask(values, i, end, zero_point, group):  # type: ignore[no-untyped-def]
+    """The mask of the group at symbol `i`."""
     mask = np.uint64(0)
     for j in range(min(group, end - i)):
         mask |= np.uint64(values[i + j] != zero_point) << np.uint64(j)
-    return put_bits(words, position, mask, group)
+    return mask
 
 
 @njit(cache=True, nogil=True)
-def _encode(values, starts, zero_point, words, word_starts, chosen, word_bits, group):  # type: ignore[no-untyped-def]
+def _encode(values, starts, zero_point, words, spans, chosen, word_bits, group):  # type: ignore[no-untyped-def]
     for t in chosen:
+        position = spans[t, 0] * 64
         end = starts[t + 1]
-        position = _put_mask(words, word_starts[t] * 64, values, starts[t], end, zero_point, group)
+        if end > starts[t]:
+            position = put_bits(words, position, _mask(values, starts[t], end, zero_point, group), group)
         for i in range(starts[t], end, group):
-            position = _put_mask(words, position, values, i + group, end, zero_point, group)
+            if i + group < end:
+                position = put_bits(words, position, _mask(values, i + group, end, zero_point, group), group)
+            word = position >> 6
+            fill = position & 63
+            held = words[word] if fill else np.uint64(0)
             for j in range(i, min(i + group, end)):
-                if values[j] != zero_point:
-                    position = put_bits(words, position, values[j], word_bits)
+                # No branch on the data: a zero adds a field of no width. W divides 64, so no field is split.
+                nonzero = values[j] != zero_point
+                held |= (np.uint64(values[j]) if nonzero else np.uint64(0)) << np.uint64(fill)
+                fill += word_bits if nonzero else 0
+                if fill == 64:
+                    words[word] = held
+                    word += 1
+                    fill = 0
+                    held = np.uint64(0)
+            if fill:
+                words[word] = held
+            position = word * 64 + fill
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _ones(mask):  # type: ignore[no-untyped-def]
+    """Bits set in a mask of up to 16 bits."""
+    mask -= (mask >> np.uint64(1)) & np.uint64(0x5555)
+    mask = (mask & np.uint64(0x3333)) + ((mask >> np.uint64(2)) & np.uint64(0x3333))
+    mask = (mask + (mask >> np.uint64(4))) & np.uint64(0x0F0F)
+    return np.int64((mask + (mask >> np.uint64(8))) & np.uint64(31))
 
 
 @njit(cache=True, nogil=True)
-def _decode(words, word_starts, chosen, values, starts, zero_point, word_bits, group):  # type: ignore[no-untyped-def]
+def _decode(words, spans, chosen, values, starts, zero_point, word_bits, group):  # type: ignore[no-untyped-def]
     bits = np.zeros(chosen.size, np.int64)
+    symbol_mask = np.uint64((1 << word_bits) - 1)
+    zero = np.uint64(zero_point)
     for k in range(chosen.size):
         t = chosen[k]
-        first = word_starts[t] * 64
-        limit = word_starts[t + 1] * 64
+        first = spans[t, 0] * 64
+        limit = spans[t, 1] * 64
         end = starts[t + 1]
         position = first
         mask = np.uint64(0)
@@ -106,14 +131,14 @@ def _decode(words, word_starts, chosen, values, starts, zero_point, word_bits, g
                     return bits, t, position - first, STRAY_MASK
                 position += group
             if i > starts[t]:
+                if position + word_bits * _ones(mask) > limit:
+                    return bits, t, position - first, SHORT
                 for j in range(i - group, min(i, end)):
-                    if mask & np.uint64(1):
-                        if position + word_bits > limit:
-                            return bits, t, position - first, SHORT
-                        values[j] = get_bits(words, position, word_bits)
-                        position += word_bits
-                    else:
-                        values[j] = zero_point
+                    # No branch on the data, and W divides 64: read a symbol whether the mask wants it or not.
+                    symbol = (words[min(position, limit - 1) >> 6] >> np.uint64(position & 63)) & symbol_mask
+                    present = mask & np.uint64(1) != 0
+                    values[j] = symbol if present else zero
+                    position += word_bits if present else 0
                     mask >>= np.uint64(1)
             mask = ahead
         bits[k] = position - first

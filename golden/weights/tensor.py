@@ -13,7 +13,7 @@ decoders can work at once, or one can start in the middle.
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -22,9 +22,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from golden.bits import words_for
-from golden.codec import Codec, CorruptStreamError, FormatT, Words
+from golden.codec import CorruptStreamError, Words
+from golden.configured import Configured, FormatT
 
-__all__ = ["ENTRY_BITS", "EncodedWeights", "WeightCodec", "check_integers", "check_stream"]
+__all__ = [
+    "ENTRY_BITS",
+    "EncodedWeights",
+    "WeightCodec",
+    "block_starts",
+    "check_blocks",
+    "check_entry_weights",
+    "check_integers",
+    "check_stream",
+]
 
 ENTRY_BITS = 32
 """Bits of a stored entry point: a payload position below 2**32."""
@@ -77,6 +87,16 @@ class EncodedWeights:
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
+    def payload_bounds(self) -> NDArray[np.int64]:
+        """Payload bit at which each block starts, and the end: shape (blocks + 1,)."""
+        return np.append(self.entries, self.bits)
+
+    @property
+    def weight_bounds(self) -> NDArray[np.int64]:
+        """Weight with which each block starts, and the count: shape (blocks + 1,)."""
+        return np.append(np.arange(self.entries.size, dtype=np.int64) * self.entry_weights, self.count)
+
+    @property
     def entry_bits(self) -> int:
         """Bits of the stored entry points."""
         return ENTRY_BITS * (self.entries.size - 1)
@@ -93,7 +113,7 @@ class EncodedWeights:
         return {**parts, "entries": self.entry_bits}
 
 
-class WeightCodec(Codec[FormatT]):
+class WeightCodec(Configured[FormatT], ABC):
     """A codec of weight tensors: integers of any shape where `takes` is ``"iu"``, floats where it is ``"f"``.
 
     Laws: a lossless codec returns the array it was given, dtype and shape too; a lossy one returns the same array when
@@ -101,12 +121,12 @@ class WeightCodec(Codec[FormatT]):
     ``from_config(config())`` is an equal codec; neither direction changes its argument.
     """
 
+    lossless: ClassVar[bool] = True
     takes: ClassVar[str] = "iu"
     """Kinds of dtype (``numpy.dtype.kind``) that `encode` accepts."""
 
-    # Weights carry their own zero; the activation codecs' zero point has no meaning here.
     @abstractmethod
-    def encode(self, values: ArrayLike) -> EncodedWeights:  # type: ignore[override]
+    def encode(self, values: ArrayLike) -> EncodedWeights:
         """Code a tensor.
 
         Parameters
@@ -122,7 +142,7 @@ class WeightCodec(Codec[FormatT]):
         """
 
     @abstractmethod
-    def decode(self, encoded: EncodedWeights) -> NDArray[Any]:  # type: ignore[override]
+    def decode(self, encoded: EncodedWeights) -> NDArray[Any]:
         """Return the tensor, with the shape and dtype that `encoded` tells.
 
         Raises
@@ -131,7 +151,21 @@ class WeightCodec(Codec[FormatT]):
             If tables or payload are not what an encoder writes, with the bit position.
         """
 
-    def size_bits(self, values: ArrayLike) -> int:  # type: ignore[override]
+    def decode_blocks(self, encoded: EncodedWeights, first: int, last: int) -> NDArray[Any]:
+        """Weights from entry point `first` to entry point `last`, flat; codecs with entries read no more than these.
+
+        Raises
+        ------
+        ValueError
+            If there are no such blocks.
+        CorruptStreamError
+            As `decode`.
+        """
+        check_blocks(encoded, first, last)
+        bounds = encoded.weight_bounds
+        return self.decode(encoded).reshape(-1)[bounds[first] : bounds[last]]
+
+    def size_bits(self, values: ArrayLike) -> int:
         """``encode(values).size_bits``; codecs that can tell it without a stream do."""
         return self.encode(values).size_bits
 
@@ -152,11 +186,29 @@ def check_integers(values: ArrayLike, low: int, high: int) -> NDArray[Any]:
     if array.size and (int(array.min()) < low or int(array.max()) > high):
         wrong = int(np.flatnonzero((array.ravel() < low) | (array.ravel() > high))[0])
         raise ValueError(f"weight must be in {low}..{high}, not {int(array.ravel()[wrong])} (weight {wrong})")
-    return np.ascontiguousarray(array)
+    return array
+
+
+def check_entry_weights(entry_weights: int) -> None:
+    """Refuse distances between entry points that no format has: 0 (no entries) or 64 and more."""
+    if entry_weights != 0 and not 64 <= entry_weights < 1 << 32:
+        raise ValueError(f"entry_weights must be 0 or 64 and more, not {entry_weights!r}")
+
+
+def block_starts(count: int, entry_weights: int) -> NDArray[np.int64]:
+    """Weight with which each block starts, and the count: shape (blocks + 1,); an empty tensor has one block."""
+    starts = np.arange(0, max(count, 1), entry_weights or max(count, 1), dtype=np.int64)
+    return np.append(starts, count)
+
+
+def check_blocks(encoded: EncodedWeights, first: int, last: int) -> None:
+    """Refuse blocks that a tensor does not have."""
+    if not 0 <= first <= last <= encoded.entries.size:
+        raise ValueError(f"blocks must be in 0..{encoded.entries.size}, not {first!r}..{last!r}")
 
 
 def check_stream(encoded: EncodedWeights) -> None:
-    """Refuse a coded tensor whose word arrays do not match their lengths, or with a bit set past an end.
+    """Refuse a coded tensor whose arrays do not match their lengths, with a bit set past an end or entries astray.
 
     Raises
     ------
@@ -173,3 +225,8 @@ def check_stream(encoded: EncodedWeights) -> None:
             stray = int(words[-1]) >> (bits & 63)
             position = bits + (stray & -stray).bit_length() - 1
             raise CorruptStreamError(f"{name}: padding must be zero, not set at bit {position}")
+    starts = block_starts(encoded.count, encoded.entry_weights)
+    if encoded.entries.size != starts.size - 1:
+        raise CorruptStreamError(f"entry points must be {starts.size - 1}, not {encoded.entries.size}")
+    if encoded.entries[0] != 0 or (np.diff(encoded.payload_bounds) < 0).any():
+        raise CorruptStreamError(f"entry points must ascend from 0 to {encoded.bits}")

@@ -105,14 +105,22 @@ class Fusion:
                 )
 
     def _own_activation(self, node: onnx.NodeProto) -> str:
-        """Activation of a group's first node; pooling keeps its input's, if that is one."""
-        kinds = {self._activations[t] for n in self._graph.dynamic_inputs(node) for t in self.origin(n)}
-        before = kinds.pop() if len(kinds) == 1 else "linear"
+        """Activation of a group's first node: pooling and local response norm keep the zeros of a rectifier."""
+        before = self._activation_before(node)
         if node.op_type in _KEEPS_ACTIVATION:
             return before
-        if self._roles[self._graph.producer[node.output[0]]] is Role.POINTWISE:
+        if node.op_type == "LRN" and before in RECTIFIED:
+            return "relu"
+        if role_of(node) is Role.POINTWISE:
             return activation_of(node, before, self._graph.constants)
         return "linear"
+
+    def _activation_before(self, node: onnx.NodeProto) -> str:
+        """The one activation of all tensors that a node reads."""
+        kinds = {self._activations[t] for n in self._graph.dynamic_inputs(node) for t in self.origin(n)}
+        if len(kinds) > 1:
+            return "relu" if kinds <= RECTIFIED else "linear"
+        return "linear" if kinds == {"image"} else kinds.pop()
 
     def _block_activation(self, nodes: list[onnx.NodeProto], before: str) -> str:
         pointwise = [node for node in nodes if role_of(node) is Role.POINTWISE]

@@ -122,7 +122,8 @@ def read_graph(source: str | Path | onnx.ModelProto) -> Graph:
     for index, node in enumerate(nodes):
         for name in dict.fromkeys(node.input):
             readers.setdefault(name, []).append(index)
-    values = [name for node in nodes for name in node.output if name]
+    firsts = {node.output[0]: None for node in nodes}
+    used = firsts | {name: None for node in nodes for name in node.output if name in readers or name in outputs}
     return Graph(
         model=model,
         nodes=tuple(nodes),
@@ -131,7 +132,7 @@ def read_graph(source: str | Path | onnx.ModelProto) -> Graph:
         producer={name: index for index, node in enumerate(nodes) for name in node.output},
         readers={name: tuple(indices) for name, indices in readers.items()},
         static=frozenset(static),
-        shapes=_shapes(model, image, values),
+        shapes=_shapes(model, image, list(used)),
         constants=dict(_small_constants(graph)),
     )
 

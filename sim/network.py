@@ -69,7 +69,7 @@ class Layer:
     Attributes
     ----------
     name : str
-        Name of its first node.
+        Name of its first node, or of that node's output where it has none.
     op : str
         ``"conv"``, ``"depthwise"``, ``"deconv"``, ``"gemm"``, ``"pool"``, ``"norm"``, ``"resize"``,
         ``"activation"``, ``"add"``, ``"mul"``, ...
@@ -191,7 +191,8 @@ def _is_vector(shape: tuple[int, ...]) -> bool:
 
 def _layer(graph: Graph, group: Group, stored: set[str], taken: set[str]) -> Layer:
     anchor = group.nodes[0]
-    name = anchor.name if anchor.name and anchor.name not in taken else group.output
+    names = (anchor.name, anchor.output[0], f"layer{len(taken)}/{anchor.output[0]}")
+    name = next(name for name in names if name and name not in taken)
     op, groups = layer_op(anchor), 1
     if op in ("conv", "deconv"):
         groups = attribute(anchor, "group", 1)

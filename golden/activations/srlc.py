@@ -66,18 +66,16 @@ class SrlcFormat:
 @njit(cache=True, nogil=True)
 def _size(values, starts, zero_point, run_bits, word_bits):  # type: ignore[no-untyped-def]
     bits = np.zeros(starts.size - 1, np.int64)
-    limit = 1 << run_bits
     for t in range(starts.size - 1):
         tokens = 0
-        run = limit
-        previous = np.int64(-1)
-        for i in range(starts[t], starts[t + 1]):
-            value = np.int64(values[i])
-            # A run that is full or of another symbol ends here.
-            fresh = (value != previous) | (run == limit)
-            tokens += fresh
-            run = 1 if fresh else run + 1
-            previous = value
+        first = starts[t]
+        for i in range(starts[t] + 1, starts[t + 1]):
+            # Another symbol ends a run of i - first, which takes ceil(run / 2^R) tokens.
+            other = values[i] != values[i - 1]
+            tokens += ((i - 1 - first) >> run_bits) + 1 if other else 0
+            first = i if other else first
+        if starts[t + 1] > starts[t]:
+            tokens += ((starts[t + 1] - 1 - first) >> run_bits) + 1
         bits[t] = tokens * (run_bits + word_bits)
     return bits
 

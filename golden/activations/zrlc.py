@@ -77,15 +77,15 @@ class ZrlcFormat:
 @njit(cache=True, nogil=True)
 def _size(values, starts, zero_point, run_bits, word_bits, eyeriss):  # type: ignore[no-untyped-def]
     bits = np.zeros(starts.size - 1, np.int64)
-    limit = (1 << run_bits) - 1
     for t in range(starts.size - 1):
         tokens = 0
-        run = 0
+        first = starts[t]
         for i in range(starts[t], starts[t + 1]):
-            level = (values[i] != zero_point) | (run == limit)
-            tokens += level
-            run = 0 if level else run + 1
-        tokens += run > 0
+            # A level ends i - first zeros: one token, and one for each 2^R of them.
+            level = values[i] != zero_point
+            tokens += ((i - first) >> run_bits) + 1 if level else 0
+            first = i + 1 if level else first
+        tokens += (starts[t + 1] - first + (1 << run_bits) - 1) >> run_bits
         bits[t] = 64 * ((tokens + 2) // 3) if eyeriss else tokens * (run_bits + word_bits)
     return bits
 

@@ -50,7 +50,7 @@ class Fusion:
     taken : set of int
         Nodes inside groups.
     moves : set of int
-        Nodes that make no tensor: moves, and affine functions applied on reading.
+        Nodes outside groups that make no tensor: moves, and affine functions applied on reading.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -87,6 +87,7 @@ class Fusion:
             value = nodes[-1].output[0]
             members += grown
             self.taken.update(grown)
+            self.moves.difference_update(grown)
         made = {name for i in members for name in self._graph.nodes[i].output}
         reads = [n for i in members for n in self._graph.dynamic_inputs(self._graph.nodes[i]) if n not in made]
         inputs = tuple(dict.fromkeys(tensor for name in reads for tensor in self.origin(name)))

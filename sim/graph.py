@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference
 
+from sim.operators import role_of
 from sim.session import open_session, values_of
 
 __all__ = ["Graph", "read_graph", "read_model"]
@@ -108,7 +109,8 @@ def read_graph(source: str | Path | onnx.ModelProto) -> Graph:
     ------
     ValueError
         If the model cannot be read (`read_model`), does not have exactly one float32 image input of
-        four dimensions, or has shapes that depend on more than the batch.
+        four dimensions, has shapes that depend on more than the batch, an output that does not depend on the
+        image, or an operator that cannot be placed.
     """
     model = read_model(source)
     graph = model.graph
@@ -117,7 +119,11 @@ def read_graph(source: str | Path | onnx.ModelProto) -> Graph:
     outputs = tuple(value.name for value in graph.output)
     constants = {tensor.name: tensor for tensor in graph.initializer}
     static = _static_values(graph, set(constants) | {sparse.values.name for sparse in graph.sparse_initializer})
+    for name in static.intersection(outputs):
+        raise ValueError(f"outputs of the network must depend on the image, not {name!r}")
     nodes = _live_nodes([node for node in graph.node if not static.issuperset(node.output)], outputs)
+    for node in nodes:
+        role_of(node)  # refused by name, before anything is computed
     readers: dict[str, list[int]] = {}
     for index, node in enumerate(nodes):
         for name in dict.fromkeys(node.input):

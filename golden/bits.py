@@ -14,7 +14,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["WORD_BITS", "BitReader", "BitWriter", "get_bits", "pack", "put_bits", "unpack", "words_for"]
+__all__ = [
+    "WORD_BITS",
+    "BitReader",
+    "BitWriter",
+    "bytes_from_words",
+    "get_bits",
+    "pack",
+    "put_bits",
+    "unpack",
+    "words_for",
+    "words_from_bytes",
+]
 
 WORD_BITS = 64
 
@@ -192,3 +203,13 @@ class BitReader:
         field = self._value >> self.position & ((1 << width) - 1)
         self.position += width
         return field
+
+
+def words_from_bytes(data: bytes) -> Words:
+    """Bytes as words, little-endian, zero-padded to whole words."""
+    return np.frombuffer(data + bytes(-len(data) % 8), "<u8").astype(np.uint64)
+
+
+def bytes_from_words(words: Words, bits: int) -> bytes:
+    """The bytes that hold the first `bits` bits."""
+    return words.astype("<u8").tobytes()[: -(-bits // 8)]

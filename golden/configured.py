@@ -43,7 +43,7 @@ class Configured(Generic[FormatT]):
         return cls(cls.format_type(**parameters))
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.format == self.format  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.format == self.format
 
     def __hash__(self) -> int:
         return hash((self.codec_id, self.format))

@@ -49,18 +49,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from golden.bits import BitReader, BitWriter, Words
+from golden.bits import BitReader, BitWriter
 from golden.codec import CorruptStreamError
 
 __all__ = [
+    "EMPTY_TABLE",
     "LONGEST",
     "MOST_SYMBOLS",
     "CodeTable",
     "check_max_length",
+    "check_tables_end",
     "code_lengths",
     "look",
-    "read_tables",
-    "write_tables",
 ]
 
 LONGEST = 15
@@ -154,14 +154,14 @@ class CodeTable:
         tally = np.asarray(counts, np.int64)
         present = np.flatnonzero(tally)
         if present.size == 0:
-            return cls(0, np.zeros(0, np.uint8))
+            return EMPTY_TABLE
         low, high = int(present[0]), int(present[-1])
         return cls(first + low, code_lengths(tally[low : high + 1], max_length))
 
     @classmethod
-    def uniform(cls, width: int) -> CodeTable:
-        """Plain `width`-bit fields as a code: every symbol 0 .. 2**width - 1 has length `width`."""
-        return cls(0, np.full(1 << width, width, np.uint8))
+    def uniform(cls, first: int, width: int) -> CodeTable:
+        """Plain fields as a code: each of the 2**width symbols from `first` has length `width`."""
+        return cls(first, np.full(1 << width, width, np.uint8))
 
     @property
     def longest(self) -> int:
@@ -293,6 +293,16 @@ def _read_lengths(reader: BitReader, span: int) -> NDArray[np.uint8]:
     return lengths
 
 
+EMPTY_TABLE = CodeTable(0, np.zeros(0, np.uint8))
+"""The code of no symbols at all."""
+
+
+def check_tables_end(reader: BitReader, table_bits: int) -> None:
+    """Refuse tables that are shorter or longer than was told."""
+    if reader.position != table_bits:
+        raise CorruptStreamError(f"tables must end at bit {table_bits}, not {reader.position}")
+
+
 @njit(cache=True, nogil=True, inline="always")
 def look(words, position, lookup):  # type: ignore[no-untyped-def]
     """The entry of `lookup` for the bits at `position`: ``symbol << 4 | length``. One word must follow the last."""
@@ -301,27 +311,3 @@ def look(words, position, lookup):  # type: ignore[no-untyped-def]
     # Shifting left by 63 - offset and once more is shifting by 64 - offset, which at offset 0 would be undefined.
     bits = (words[word] >> offset) | ((words[word + 1] << np.uint64(1)) << (np.uint64(63) - offset))
     return np.int64(lookup[bits & np.uint64(lookup.size - 1)])
-
-
-def write_tables(*tables: CodeTable) -> tuple[Words, int]:
-    """Stored tables one behind the other, as words and exact bits."""
-    writer = BitWriter()
-    for table in tables:
-        table.write(writer)
-    data = writer.to_bytes()
-    return np.frombuffer(data + bytes(-len(data) % 8), "<u8").astype(np.uint64), writer.bits
-
-
-def read_tables(words: Words, bits: int, number: int) -> list[CodeTable]:
-    """Take `number` stored tables that fill exactly `bits` bits.
-
-    Raises
-    ------
-    CorruptStreamError
-        If one is corrupt or they end elsewhere.
-    """
-    reader = BitReader(words.astype("<u8").tobytes()[: -(-bits // 8)])
-    tables = [CodeTable.read(reader) for _ in range(number)]
-    if reader.position != bits:
-        raise CorruptStreamError(f"tables must end at bit {bits}, not {reader.position}")
-    return tables

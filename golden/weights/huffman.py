@@ -37,9 +37,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from golden.bits import put_bits, words_for
+from golden.bits import BitReader, BitWriter, bytes_from_words, put_bits, words_for, words_from_bytes
 from golden.codec import CorruptStreamError
-from golden.weights.canonical import MOST_SYMBOLS, CodeTable, check_max_length, look, read_tables, write_tables
+from golden.weights.canonical import EMPTY_TABLE, MOST_SYMBOLS, CodeTable, check_max_length, check_tables_end, look
 from golden.weights.tensor import (
     ENTRY_BITS,
     EncodedWeights,
@@ -81,9 +81,17 @@ class Huffman(WeightCodec[HuffmanFormat]):
         words = np.zeros(words_for(bits), np.uint64)
         entries = np.zeros(starts.size - 1, np.int64)
         _encode(symbols, starts, table.reversed_codes, table.lengths, words, entries)
-        tables, table_bits = write_tables(table)
+        writer = BitWriter()
+        table.write(writer)
         return EncodedWeights(
-            words, bits, array.shape, array.dtype.name, tables, table_bits, entries, self.format.entry_weights
+            words,
+            bits,
+            array.shape,
+            array.dtype.name,
+            words_from_bytes(writer.to_bytes()),
+            writer.bits,
+            entries,
+            self.format.entry_weights,
         )
 
     def decode(self, encoded: EncodedWeights) -> NDArray[Any]:
@@ -92,10 +100,9 @@ class Huffman(WeightCodec[HuffmanFormat]):
     def decode_blocks(self, encoded: EncodedWeights, first: int, last: int) -> NDArray[Any]:
         check_stream(encoded)
         check_blocks(encoded, first, last)
-        if encoded.count == 0:
-            read_tables(encoded.tables, encoded.table_bits, 0)
-            return np.zeros(0, encoded.dtype)
-        (table,) = read_tables(encoded.tables, encoded.table_bits, 1)
+        reader = BitReader(bytes_from_words(encoded.tables, encoded.table_bits))
+        table = CodeTable.read(reader) if encoded.count else EMPTY_TABLE
+        check_tables_end(reader, encoded.table_bits)
         starts = encoded.weight_bounds[first : last + 1]
         weights = np.zeros(starts[-1] - starts[0], np.int16)
         padded = np.append(encoded.words, np.uint64(0))
@@ -114,7 +121,7 @@ class Huffman(WeightCodec[HuffmanFormat]):
         """The checked array, its symbols from 0, their table and the payload's bits."""
         array = check_integers(values, -_LIMIT, _LIMIT - 1)
         if array.size == 0:
-            return array, np.zeros(0, np.uint16), CodeTable.from_counts(0, [], self.format.max_length), 0
+            return array, np.zeros(0, np.uint16), EMPTY_TABLE, 0
         low, high = int(array.min()), int(array.max())
         if high - low >= MOST_SYMBOLS:
             raise ValueError(f"weights must span {MOST_SYMBOLS} levels or fewer, not {high - low + 1}")

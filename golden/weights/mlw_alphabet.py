@@ -1,0 +1,206 @@
+"""The encoder's choice of an alphabet: which weight gets which index, made from a histogram.
+
+An alphabet is what a slice with NEWPAL sets: zero runs on or off, DIROFS, the palette. What it costs is counted
+exactly but for the filling of the last unary field, in thirteen ways: six shifts, the same six truncated, and raw.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from golden.weights.mlw_format import (
+    PALETTE_BITS,
+    PALETTE_ENTRIES,
+    QUOTIENT_LIMIT,
+    TRUNCATED_LIMIT,
+    V_LIMIT,
+)
+
+__all__ = [
+    "DIRECT",
+    "ENTRIES",
+    "ENTRY_BITS",
+    "MODES",
+    "NEVER",
+    "PALETTE",
+    "RAW_MODE",
+    "ROW",
+    "SHIFTS",
+    "TALLY",
+    "WITH_RUNS",
+    "alphabet_bits",
+    "fit_alphabet",
+    "fit_general",
+    "index_table",
+    "mode_bits",
+    "raw_width",
+    "tally",
+]
+
+SHIFTS = 6
+"""WDIV 0..5."""
+RAW_MODE = 2 * SHIFTS
+MODES = RAW_MODE + 1
+"""Modes of a slice: WDIV 0..5, WDIV 0..5 truncated, raw."""
+NEVER = np.int64(1) << 40
+"""Bits of what cannot be coded."""
+
+WITH_RUNS, DIRECT, ENTRIES, ENTRY_BITS, PALETTE = range(5)
+ROW = PALETTE + PALETTE_ENTRIES
+"""An alphabet is a row of int64: the first four, then the palette."""
+
+TALLY = 2 * SHIFTS + 2
+"""Numbers that `tally` keeps."""
+
+_SMALL, _SUM, _MOST, _COUNT = 0, SHIFTS, 2 * SHIFTS, 2 * SHIFTS + 1
+_DIRECT_LIMIT = 31
+_SIZES = np.array([0, 2, 4, 8, 16, 32], np.int64)
+
+
+@njit(cache=True, nogil=True)
+def tally(sums, index, count):  # type: ignore[no-untyped-def]
+    """Add `count` symbols of one index to what `mode_bits` needs."""
+    for shift in range(SHIFTS):
+        quotient = index >> shift
+        sums[_SMALL + shift] += count if quotient == 0 else 0
+        sums[_SUM + shift] += quotient * count
+    sums[_MOST] = max(sums[_MOST], index)
+    sums[_COUNT] += count
+
+
+@njit(cache=True, nogil=True)
+def mode_bits(sums, row, bits):  # type: ignore[no-untyped-def]
+    """Bits of the symbols tallied in `sums`, in each mode."""
+    most, count = sums[_MOST], sums[_COUNT]
+    for shift in range(SHIFTS):
+        plain = sums[_SUM + shift] + count * (shift + 1)
+        bits[shift] = plain if most >> shift <= QUOTIENT_LIMIT else NEVER
+        truncated = count * (shift + 2) - sums[_SMALL + shift]
+        bits[SHIFTS + shift] = truncated if most >> shift <= TRUNCATED_LIMIT else NEVER
+    width = raw_width(row)
+    bits[RAW_MODE] = count * width if most >> width == 0 else NEVER
+
+
+@njit(cache=True, nogil=True)
+def raw_width(row):  # type: ignore[no-untyped-def]
+    """Bits of a raw index."""
+    return row[ENTRY_BITS] if row[ENTRIES] == 0 else _width(row[ENTRIES] - 1)
+
+
+@njit(cache=True, nogil=True)
+def alphabet_bits(row):  # type: ignore[no-untyped-def]
+    """Bits of DIROFS, PALSIZE, PALBITS and the entries."""
+    return PALETTE_BITS + row[ENTRIES] * row[ENTRY_BITS]
+
+
+@njit(cache=True, nogil=True)
+def index_table(row, table):  # type: ignore[no-untyped-def]
+    """Index of each v; one that no mode can code where v has none."""
+    shift = row[ENTRIES] - row[DIRECT]
+    for v in range(V_LIMIT + 1):
+        index = v + shift
+        table[v] = index if v >= row[DIRECT] and index <= V_LIMIT else NEVER
+    for entry in range(row[ENTRIES] - 1, -1, -1):
+        table[row[PALETTE + entry]] = entry
+
+
+@njit(cache=True, nogil=True)
+def fit_general(row):  # type: ignore[no-untyped-def]
+    """The alphabet without palette and runs, which codes any weight."""
+    row[:] = 0
+    row[ENTRY_BITS] = 9
+
+
+@njit(cache=True, nogil=True)
+def fit_alphabet(counts, with_runs, best_row):  # type: ignore[no-untyped-def]
+    """Find a good alphabet for a histogram of v; return its bits, alphabet included.
+
+    Palettes tried hold the most frequent or the lowest values, in several sizes, and the highest ones, which would
+    not let a low shift be used, in place of the last. The most frequent come first.
+    """
+    by_count = np.argsort(-counts, kind="mergesort")
+    distinct = np.count_nonzero(counts)
+    by_count = by_count[:distinct]
+    by_value = np.sort(by_count)
+    row, chosen = np.zeros(ROW, np.int64), np.zeros(V_LIMIT + 1, np.bool_)
+    table = np.zeros(V_LIMIT + 1, np.int64)
+    best = NEVER
+    for wanted in _SIZES:
+        entries = min(wanted, max(distinct, 2))
+        tried = -1
+        for shift in range(SHIFTS, -1, -1):
+            # The highest values go into the palette; none of them at first.
+            highest = 0
+            if shift < SHIFTS:
+                while highest < distinct and by_value[distinct - 1 - highest] + entries > (
+                    ((QUOTIENT_LIMIT + 1) << shift) - 1
+                ):
+                    highest += 1
+            if highest == tried or highest > entries:
+                continue
+            tried = highest
+            for order in (by_count, by_value):
+                _fill(row, counts, by_count, by_value, order, entries, highest, chosen)
+                row[WITH_RUNS] = with_runs
+                bits = _alphabet_cost(row, counts, by_value, table)
+                if bits < best:
+                    best = bits
+                    best_row[:] = row
+        if entries < wanted:
+            break
+    return best
+
+
+@njit(cache=True, nogil=True)
+def _fill(row, counts, by_count, by_value, order, entries, highest, chosen):  # type: ignore[no-untyped-def]
+    """Palette of the `highest` values and the first others in `order`; DIROFS and widths that follow."""
+    distinct = by_value.size
+    chosen[:] = False
+    for place in range(min(highest, entries)):
+        chosen[by_value[distinct - 1 - place]] = True
+    left = entries - min(highest, entries)
+    for v in order:
+        if left == 0:
+            break
+        if not chosen[v]:
+            chosen[v] = True
+            left -= 1
+    size = 0
+    row[:] = 0
+    for v in by_count:
+        if chosen[v]:
+            row[PALETTE + size] = v
+            size += 1
+    while 0 < size < entries:
+        row[PALETTE + size] = row[PALETTE + size - 1]
+        size += 1
+    row[ENTRIES] = size
+    for v in by_value:
+        if not chosen[v]:
+            row[DIRECT] = min(v, _DIRECT_LIMIT)
+            break
+    top = row[PALETTE : PALETTE + size].max() if size else by_value[distinct - 1] - row[DIRECT]
+    row[ENTRY_BITS] = max(_width(top), 2)
+
+
+@njit(cache=True, nogil=True)
+def _alphabet_cost(row, counts, by_value, table):  # type: ignore[no-untyped-def]
+    """Bits of a histogram with one alphabet, in its best mode."""
+    index_table(row, table)
+    sums, bits = np.zeros(TALLY, np.int64), np.zeros(MODES, np.int64)
+    for v in by_value:
+        tally(sums, table[v], counts[v])
+        if sums[_MOST] >= NEVER:
+            return NEVER
+    mode_bits(sums, row, bits)
+    return bits.min() + alphabet_bits(row)
+
+
+@njit(cache=True, nogil=True)
+def _width(value):  # type: ignore[no-untyped-def]
+    """Bits of `value`."""
+    bits = 0
+    while value >> bits:
+        bits += 1
+    return bits

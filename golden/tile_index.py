@@ -50,7 +50,7 @@ def pack_index(index: Index) -> NDArray[np.uint8]:
     entries[: index.modes.size, 0] = index.modes
     entries[: index.modes.size, 1] = index.bursts
     entries[: index.modes.size, 2] = index.checks
-    rows = np.concatenate([fields.reshape(groups, -1), index.bases.astype(np.uint64)[:, None]], axis=1)
+    rows = np.concatenate([fields.reshape(groups, 4 * GROUP_TILES), index.bases.astype(np.uint64)[:, None]], axis=1)
     rows = np.append(rows, np.zeros((groups, 1), np.uint64), axis=1)
     words, _ = pack(rows.reshape(-1), np.tile(_GROUP_WIDTHS, groups))
     data = words.view(np.uint8).reshape(groups, GROUP_BYTES)
@@ -86,7 +86,8 @@ def unpack_index(data: NDArray[np.uint8], tiles: int, first_group: int = 0) -> I
     if (checks != stored).any():
         wrong = int(np.flatnonzero(checks != stored)[0])
         raise CorruptStreamError(f"index group {first_group + wrong}: CRC does not match (byte {wrong * GROUP_BYTES})")
-    fields = unpack(np.ascontiguousarray(data).view(np.uint64), np.tile(_GROUP_WIDTHS, groups)).reshape(groups, -1)
+    fields = unpack(np.ascontiguousarray(data).view(np.uint64), np.tile(_GROUP_WIDTHS, groups))
+    fields = fields.reshape(groups, len(_GROUP_WIDTHS))
     entries = fields[:, :-2].reshape(-1, 4)
     if entries[tiles:].any() or entries[:, 3].any():
         wrong = int(np.flatnonzero(entries[:, 3] | (np.arange(len(entries)) >= tiles) & entries.any(axis=1))[0])

@@ -224,8 +224,9 @@ def decode_tile(stream: TileStream, tile: int) -> Symbols:
 
 def _check_slots(stream: TileStream, index: Index) -> None:
     """What lies in a slot behind its tile is zero in a stored stream."""
-    slots = stream.payload.reshape(index.bursts.size, -1)
-    behind = np.arange(slots.shape[1]) >= (index.bursts * (stream.fmt.burst_bytes // 8))[:, None]
+    burst_words = stream.fmt.burst_bytes // 8
+    slots = stream.payload.reshape(index.bursts.size, stream.fmt.slot_bursts * burst_words)
+    behind = np.arange(slots.shape[1]) >= (index.bursts * burst_words)[:, None]
     stray = np.argwhere(behind & (slots != 0))
     if stray.size:
         tile, word = stray[0].tolist()

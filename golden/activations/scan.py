@@ -18,13 +18,14 @@ and last-channel edges are cut, not padded. The first two orders make one tile o
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from golden.codec import Tiles
 
-__all__ = ["SCANS", "TILE_SCANS", "scan_order", "tensor_shape"]
+__all__ = ["SCANS", "TILE_SCANS", "scan_order", "tensor_shape", "tile_count"]
 
 TILE_SCANS = ("tile-planar", "tile-channel-first")
 SCANS = ("chw", "hwc", *TILE_SCANS)
@@ -36,8 +37,13 @@ def tensor_shape(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     Raises
     ------
     ValueError
-        If there are not 1 to 4 dimensions.
+        If there are not 1 to 4 dimensions, a size is negative or there are 2**31 symbols or more (a size of 0 counted
+        as 1, so that no array of this shape is too big).
     """
+    if min(shape, default=0) < 0:
+        raise ValueError(f"tensor sizes must be 0 or more, not {shape!r}")
+    if prod(max(size, 1) for size in shape) >= 2**31:
+        raise ValueError(f"tensor must have fewer than 2**31 symbols, not shape {shape!r}")
     match shape:
         case (c,):
             return 1, c, 1, 1
@@ -48,6 +54,13 @@ def tensor_shape(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         case (n, c, h, w):
             return n, c, h, w
     raise ValueError(f"tensor must have 1 to 4 dimensions, not {len(shape)}")
+
+
+def tile_count(shape: tuple[int, ...], tile: tuple[int, int, int]) -> int:
+    """Number of tiles of a tensor, by arithmetic alone: what a reader asks before it trusts a shape."""
+    n, c, h, w = tensor_shape(shape)
+    th, tw, tc = tile
+    return n * -(-h // th) * -(-w // tw) * -(-c // tc)
 
 
 @lru_cache(maxsize=256)
@@ -75,18 +88,17 @@ def scan_order(
     Raises
     ------
     ValueError
-        If the scan is unknown, a tile size is not positive or the tensor has 2**31 symbols or more.
+        If the scan is unknown, a tile size is not positive or the shape is not one of a tensor.
     """
     if scan not in SCANS:
         raise ValueError(f"scan must be one of {SCANS}, not {scan!r}")
     if min(tile) < 1:
         raise ValueError(f"tile must have positive sizes, not {tile!r}")
     n, c, h, w = tensor_shape(shape)
-    if n * c * h * w >= 2**31:
-        raise ValueError(f"tensor must have fewer than 2**31 symbols, not {n * c * h * w}")
     if n * c * h * w == 0:
         return np.zeros(0, np.int32), Tiles(np.zeros(1, np.int64), np.zeros((0, 3), np.int64))
-    th, tw, tc = tile if scan in TILE_SCANS else (h, w, c)
+    # A tile larger than the tensor is the tensor: no memory goes into its padding.
+    th, tw, tc = np.minimum(tile, (h, w, c)).tolist() if scan in TILE_SCANS else (h, w, c)
     rows, columns, blocks = -(-h // th), -(-w // tw), -(-c // tc)
     padded = np.full((n, blocks * tc, rows * th, columns * tw), -1, np.int32)
     padded[:, :c, :h, :w] = np.arange(n * c * h * w, dtype=np.int32).reshape(n, c, h, w)

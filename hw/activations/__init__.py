@@ -1,0 +1,1 @@
+"""Activation codecs: encoder, decoder, chooser of modes and index of a tile stream."""

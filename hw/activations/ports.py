@@ -1,0 +1,94 @@
+"""Shapes on the ports of encoder, decoder, chooser and index, with the checks of their common parameters.
+
+A *beat* is up to `lanes` symbols. All beats of a tile but its last are full; `tail` says which lane holds the last
+symbol of the last beat, and is ignored in others. A *word* is a transfer of the payload, least significant bit first.
+"""
+
+from amaranth.lib import data
+from amaranth.utils import bits_for, ceil_log2
+
+from golden.tile_format import CRC_BITS, LENGTH_BITS, MODE_BITS, TileFormat
+
+__all__ = [
+    "LANES",
+    "Beat",
+    "CheckedBeat",
+    "ChooseOrder",
+    "DecodeOrder",
+    "EncodeOrder",
+    "Entry",
+    "burst_words",
+    "check_parameters",
+    "word_bits",
+]
+
+LANES = (1, 2, 4, 8)
+
+
+def check_parameters(fmt: TileFormat, lanes: int) -> None:
+    """Refuse what no core can be built for.
+
+    Raises
+    ------
+    TypeError
+        If `fmt` is not a `TileFormat`.
+    ValueError
+        If `lanes` is not 1, 2, 4 or 8. (`TileFormat` itself refuses its own bad parameters.)
+    """
+    if not isinstance(fmt, TileFormat):
+        raise TypeError(f"fmt must be a TileFormat, not {type(fmt).__name__}")
+    if lanes not in LANES or isinstance(lanes, bool):
+        raise ValueError(f"lanes must be 1, 2, 4 or 8, not {lanes!r}")
+
+
+def word_bits(fmt: TileFormat, lanes: int) -> int:
+    """Bits of a payload word: the power of two that holds a beat of tokens, at least 64."""
+    check_parameters(fmt, lanes)
+    return max(64, 1 << ceil_log2(lanes * (fmt.run_bits + fmt.word_bits)))
+
+
+def burst_words(fmt: TileFormat, lanes: int) -> int:
+    """Words of a burst."""
+    return fmt.burst_bits // word_bits(fmt, lanes)
+
+
+class Beat(data.StructLayout):
+    """Symbols of one cycle: `symbols`, `tail` (lane of the last symbol, in a tile's last beat)."""
+
+    def __init__(self, fmt: TileFormat, lanes: int) -> None:
+        super().__init__({"symbols": data.ArrayLayout(fmt.word_bits, lanes), "tail": ceil_log2(lanes)})
+
+
+class CheckedBeat(data.StructLayout):
+    """A `Beat` and `error`: with the tile's last beat, whether anything was wrong with the tile; else 0."""
+
+    def __init__(self, fmt: TileFormat, lanes: int) -> None:
+        super().__init__({"symbols": data.ArrayLayout(fmt.word_bits, lanes), "tail": ceil_log2(lanes), "error": 1})
+
+
+class EncodeOrder(data.StructLayout):
+    """What an encoder is told of a tile: `mode`, `zero_point`, `number` (tile number mod 2^15, seeds the CRC)."""
+
+    def __init__(self, fmt: TileFormat) -> None:
+        super().__init__({"mode": MODE_BITS, "zero_point": fmt.word_bits, "number": CRC_BITS})
+
+
+class ChooseOrder(data.StructLayout):
+    """What a chooser is told of a tile: an `EncodeOrder` whose `mode` counts only if `told` is set."""
+
+    def __init__(self, fmt: TileFormat) -> None:
+        super().__init__({"mode": MODE_BITS, "zero_point": fmt.word_bits, "number": CRC_BITS, "told": 1})
+
+
+class DecodeOrder(data.StructLayout):
+    """What a decoder is told of a tile: `count` (symbols, at least 1), `zero_point`, `number`."""
+
+    def __init__(self, fmt: TileFormat) -> None:
+        super().__init__({"count": bits_for(fmt.tile_symbols), "zero_point": fmt.word_bits, "number": CRC_BITS})
+
+
+class Entry(data.StructLayout):
+    """An index entry without its reserved bit: `mode`, `bursts`, `check` (payload CRC)."""
+
+    def __init__(self) -> None:
+        super().__init__({"mode": MODE_BITS, "bursts": LENGTH_BITS, "check": CRC_BITS})

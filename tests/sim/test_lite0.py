@@ -9,6 +9,7 @@ from sim import lite0
 from sim.images import load_images, preprocess
 from sim.lite0 import INPUT_PIXELS, build_lite0
 from sim.network import load_network
+from sim.operators import attribute
 from sim.tensors import capture
 
 
@@ -47,6 +48,16 @@ def test_layers(network):
     assert network.macs == 385_187_552
     residual = [layer.name for layer in network.layers if len(layer.inputs) == 2]
     assert residual == [f"block{index}_project" for index in (2, 4, 6, 7, 9, 10, 12, 13, 14)]
+
+
+@pytest.mark.parametrize(
+    ("node", "pads"),
+    [("stem", [0, 0, 1, 1]), ("block0_depthwise", [1, 1, 1, 1]), ("block3_depthwise", [1, 1, 2, 2])],
+)
+def test_padding_is_that_of_tensorflow(network, node, pads):
+    """224 pixels, kernel 3, stride 2 need one pixel; 56 pixels, kernel 5, stride 2 need three: the odd one ends."""
+    (conv,) = (entry for entry in network.model.graph.node if entry.name == node)
+    assert attribute(conv, "pads", None) == pads
 
 
 def test_zeros_are_where_relu6_is(network, captured):

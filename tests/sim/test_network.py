@@ -41,6 +41,11 @@ def test_depthwise_and_grouped_convolutions_are_told_apart():
     assert (second.op, second.groups, second.macs) == ("conv", 2, 4 * 64 * 3)
 
 
+def test_one_channel_does_not_make_a_depthwise_convolution():
+    (layer,) = load_network(model("y = Conv(x, w)", image="float[1,1,8,8] x", w=(4, 1, 3, 3))).layers
+    assert layer.op == "conv"
+
+
 def test_residual_add_joins_the_operand_made_last():
     body = """
         s = Conv(x, stem) t = Relu(s)
@@ -85,12 +90,13 @@ def test_identity_shortcut_is_read_by_the_adding_layer():
         ("y = Sigmoid(c)", "sigmoid"),
         ("d = Dropout(c) y = Relu(d)", "relu"),
         ("r = Clip(c, zero, six) y = Mul(r, six)", "relu"),
+        ("r = Relu(c) y = Mul(r, minus)", "linear"),
         ("y = Mul(c, six)", "linear"),
         ("y = Identity(c)", "linear"),
     ],
 )
 def test_activation_is_fused_and_named(body, activation):
-    constants = {name: np.float32(value) for name, value in {"zero": 0, "three": 3, "six": 6}.items()}
+    constants = {name: np.float32(value) for name, value in {"zero": 0, "three": 3, "six": 6, "minus": -2}.items()}
     network = load_network(model("c = Conv(x, w) " + body, w=(4, 3, 1, 1), **constants))
     (layer,) = network.layers
     assert network.tensors[layer.output].activation == activation
@@ -172,6 +178,30 @@ def test_norm_behind_a_rectifier_is_written_where_it_is_the_output():
     network = load_network(model(body, p=(4, 3, 1, 1), **norm(4)))
     assert layers_of(network) == [("conv", ("x",), "y")]
     assert activations_of(network)["y"] == "linear"
+
+
+def test_norm_behind_a_shared_rectifier_is_a_layer_where_it_is_an_output():
+    body = "a = Conv(x, p) r = Relu(a) y = BatchNormalization(r, g, b, m, v) z = Conv(r, q)"
+    made = model(body, outputs="float[] y, float[] z", p=(4, 3, 1, 1), q=(4, 4, 1, 1), **norm(4))
+    network = load_network(made)
+    assert layers_of(network) == [("conv", ("x",), "r"), ("norm", ("r",), "y"), ("conv", ("r",), "z")]
+    assert network.outputs == ("y", "z")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "pooled"),
+    [
+        ("Relu(a)", "Relu(a)", "relu"),
+        ("Clip(a, zero, six)", "Clip(a, zero, six)", "relu6"),
+        ("Relu(a)", "Clip(a, zero, six)", "relu"),
+        ("Relu(a)", "Sigmoid(a)", "linear"),
+        ("Identity(x)", "Identity(x)", "linear"),
+    ],
+)
+def test_pooling_keeps_the_activation_of_what_it_reads(first, second, pooled):
+    body = f"a = Conv(x, w) b = {first} c = {second} d = Concat<axis=1>(b, c) y = MaxPool<kernel_shape=[2,2]>(d)"
+    network = load_network(model(body, w=(3, 3, 1, 1), zero=np.float32(0), six=np.float32(6)))
+    assert activations_of(network)["y"] == pooled
 
 
 def test_preactivation_is_a_layer_where_its_input_is_needed_too():

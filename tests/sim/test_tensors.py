@@ -50,9 +50,14 @@ def test_symbols_follow_the_formula(word_bits, values, low, high):
 def test_relu6_has_a_fixed_scale(word_bits):
     top = 2**word_bits - 1
     network = network_of("y = Clip(x, zero, six)", zero=np.float32(0), six=np.float32(6))
-    captured = capture(network, image_of(-1, 0, 3, 9), word_bits)
+    captured = capture(network, image_of(-1, 0, 3, 4), word_bits)
     assert captured.quantization["y"] == Quantization(6 / top, 0, word_bits)
-    assert captured.symbols["y"].ravel().tolist() == [0, 0, top // 2 + 1, top]
+    assert captured.symbols["y"].ravel().tolist() == [0, 0, top // 2 + 1, (4 * top + 3) // 6]
+
+
+def test_values_beyond_the_range_are_clipped():
+    symbols = quantize(np.array([-9.0, 9.0, 1e30], np.float32), Quantization(0.01, 7))
+    assert symbols.tolist() == [0, 255, 255]
 
 
 def test_rectified_tensors_use_the_range_seen():

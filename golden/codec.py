@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from golden.bits import words_for
+from golden.configured import Configured, FormatT
 
 __all__ = [
     "FAULTS",
@@ -30,10 +31,13 @@ __all__ = [
     "TileMemory",
     "Tiles",
     "Words",
+    "check_batch",
+    "check_integer",
     "check_padding",
     "check_run_bits",
     "check_symbols",
     "check_word_bits",
+    "check_zero_point",
     "symbol_dtype",
 ]
 
@@ -41,7 +45,6 @@ SYMBOL_BITS = (4, 8, 16)
 
 Words = NDArray[np.uint64]
 Symbols = NDArray[np.uint8] | NDArray[np.uint16]
-FormatT = TypeVar("FormatT")
 
 
 class CorruptStreamError(ValueError):
@@ -85,6 +88,10 @@ class Tiles:
     starts: NDArray[np.int64]
     shapes: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        if self.starts[0] != 0 or (np.diff(self.starts) < 0).any():
+            raise ValueError(f"tile starts must ascend from 0, not {self.starts!r}")
+
     @classmethod
     def whole(cls, count: int) -> Tiles:
         """One tile of `count` symbols with no known shape."""
@@ -112,11 +119,14 @@ class TileMemory:
         Tile ``t`` may use words ``spans[t, 0]`` to ``spans[t, 1]``.
     chosen : ndarray of int64
         The tiles to work on, by number.
+    first : int
+        What tile 0 is called in messages, where these tiles are part of a longer stream.
     """
 
     words: Words
     spans: NDArray[np.int64]
     chosen: NDArray[np.int64]
+    first: int = 0
 
 
 def symbol_dtype(word_bits: int) -> np.dtype[Any]:
@@ -124,16 +134,47 @@ def symbol_dtype(word_bits: int) -> np.dtype[Any]:
     return np.dtype(np.uint8 if word_bits <= 8 else np.uint16)
 
 
+def check_integer(name: str, value: int) -> None:
+    """Refuse a parameter of a format that is not a plain int: 8.0 and True compare like 8 and 1, but are none.
+
+    Raises
+    ------
+    TypeError
+        Naming the parameter.
+    """
+    if type(value) is not int:
+        raise TypeError(f"{name} must be an int, not {value!r}")
+
+
 def check_word_bits(word_bits: int) -> None:
     """Refuse symbol widths that no format has."""
+    check_integer("word_bits", word_bits)
     if word_bits not in SYMBOL_BITS:
         raise ValueError(f"word_bits must be 4, 8 or 16, not {word_bits!r}")
 
 
 def check_run_bits(run_bits: int) -> None:
     """Refuse run widths that no format has."""
+    check_integer("run_bits", run_bits)
     if not 1 <= run_bits <= 8:
         raise ValueError(f"run_bits must be in 1..8, not {run_bits!r}")
+
+
+def check_zero_point(zero_point: int, word_bits: int) -> int:
+    """Return the zero point as a plain int.
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer.
+    ValueError
+        If it does not fit `word_bits`.
+    """
+    if isinstance(zero_point, bool) or not isinstance(zero_point, int | np.integer):
+        raise TypeError(f"zero_point must be an int, not {zero_point!r}")
+    if not 0 <= zero_point < 1 << word_bits:
+        raise ValueError(f"zero_point must fit {word_bits} bits, not {int(zero_point)}")
+    return int(zero_point)
 
 
 def check_symbols(values: ArrayLike, word_bits: int) -> Symbols:
@@ -161,19 +202,14 @@ def check_symbols(values: ArrayLike, word_bits: int) -> Symbols:
     return np.ascontiguousarray(array, symbol_dtype(word_bits))
 
 
-class Codec(ABC, Generic[FormatT]):
+class Codec(Configured[FormatT], ABC):
     """A codec: a frozen format and the functions that follow from it.
 
     `encode` and `decode` are mirror images, ``size_bits(values) == encode(values).bits`` without building the stream,
     and ``from_config(config())`` is an equal codec.
     """
 
-    codec_id: ClassVar[str]
     lossless: ClassVar[bool] = True
-    format_type: ClassVar[type]
-
-    def __init__(self, format: FormatT | None = None) -> None:
-        self.format: FormatT = self.format_type() if format is None else format
 
     @abstractmethod
     def encode(self, values: ArrayLike, zero_point: int = 0) -> Encoded:
@@ -186,38 +222,6 @@ class Codec(ABC, Generic[FormatT]):
     @abstractmethod
     def size_bits(self, values: ArrayLike, zero_point: int = 0) -> int:
         """The bits that `encode` would write."""
-
-    def config(self) -> dict[str, Any]:
-        """Plain JSON that tells this codec."""
-        return {"codec": self.codec_id, **asdict(self.format)}  # type: ignore[call-overload]
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Make the codec that `config` tells.
-
-        Raises
-        ------
-        ValueError
-            If `config` names another codec, or has a key that the format lacks.
-        """
-        parameters = dict(config)
-        named = parameters.pop("codec", cls.codec_id)
-        if named != cls.codec_id:
-            raise ValueError(f"codec must be {cls.codec_id!r}, not {named!r}")
-        known = {field.name for field in fields(cls.format_type)}
-        for name in parameters:
-            if name not in known:
-                raise ValueError(f"{cls.codec_id} parameter must be one of {sorted(known)}, not {name!r}")
-        return cls(cls.format_type(**parameters))
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.format == self.format
-
-    def __hash__(self) -> int:
-        return hash((self.codec_id, self.format))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.format!r})"
 
 
 class SymbolCodec(Codec[FormatT]):
@@ -266,7 +270,7 @@ class SymbolCodec(Codec[FormatT]):
             If a value or the zero point is not such a symbol.
         """
         symbols = check_symbols(values, self.word_bits)
-        self._check_zero_point(zero_point)
+        zero_point = check_zero_point(zero_point, self.word_bits)
         tiles = Tiles.whole(symbols.size)
         bits = int(self.tile_bits(symbols, tiles, zero_point)[0])
         words = np.zeros(words_for(bits), np.uint64)
@@ -282,14 +286,16 @@ class SymbolCodec(Codec[FormatT]):
             If the stream is not one that an encoder writes for this count: too short, too long, a run past the
             end, padding that is not zero; with its bit position.
         """
-        self._check_zero_point(encoded.zero_point)
+        zero_point = check_zero_point(encoded.zero_point, self.word_bits)
         if encoded.words.size != words_for(encoded.bits):
             raise CorruptStreamError(
                 f"stream of {encoded.bits} bits must be {words_for(encoded.bits)} words, not {encoded.words.size}"
             )
+        if encoded.count < 0:
+            raise ValueError(f"count must be 0 or more, not {encoded.count!r}")
         values: Symbols = np.zeros(encoded.count, symbol_dtype(self.word_bits))
         memory = _one_tile(encoded.words)
-        bits = int(self.decode_tiles(memory, Tiles.whole(encoded.count), encoded.zero_point, values)[0])
+        bits = int(self.decode_tiles(memory, Tiles.whole(encoded.count), zero_point, values)[0])
         if bits != encoded.bits:
             raise CorruptStreamError(
                 f"stream must end at bit {bits} after {encoded.count} symbols, not at bit {encoded.bits}"
@@ -300,12 +306,8 @@ class SymbolCodec(Codec[FormatT]):
     def size_bits(self, values: ArrayLike, zero_point: int = 0) -> int:
         """The bits that `encode` would write, without writing them."""
         symbols = check_symbols(values, self.word_bits)
-        self._check_zero_point(zero_point)
+        zero_point = check_zero_point(zero_point, self.word_bits)
         return int(self.tile_bits(symbols, Tiles.whole(symbols.size), zero_point)[0])
-
-    def _check_zero_point(self, zero_point: int) -> None:
-        if not 0 <= zero_point < 1 << self.word_bits:
-            raise ValueError(f"zero_point must fit {self.word_bits} bits, not {zero_point!r}")
 
 
 class KernelCodec(SymbolCodec[FormatT]):
@@ -331,15 +333,17 @@ class KernelCodec(SymbolCodec[FormatT]):
         return bits
 
     def encode_tiles(self, values: Symbols, tiles: Tiles, zero_point: int, memory: TileMemory) -> None:
+        check_batch(values, tiles, memory)
         target = (memory.words, memory.spans, memory.chosen)
         self._encode(values, tiles.starts, zero_point, *target, *self._parameters)
 
     def decode_tiles(self, memory: TileMemory, tiles: Tiles, zero_point: int, values: Symbols) -> NDArray[np.int64]:
+        check_batch(values, tiles, memory)
         source = (memory.words, memory.spans, memory.chosen)
         bits: NDArray[np.int64]
         bits, tile, position, fault = self._decode(*source, values, tiles.starts, zero_point, *self._parameters)
         if tile >= 0:
-            raise CorruptStreamError(f"tile {tile}: {FAULTS[fault]} at bit {position}")
+            raise CorruptStreamError(f"tile {memory.first + tile}: {FAULTS[fault]} at bit {position}")
         return bits
 
 
@@ -355,6 +359,40 @@ FAULTS = (
 
 def _one_tile(words: Words) -> TileMemory:
     return TileMemory(words, np.array([[0, words.size]], np.int64), np.zeros(1, np.int64))
+
+
+def check_batch(values: Symbols, tiles: Tiles, memory: TileMemory) -> None:
+    """Refuse a batch whose chosen tiles reach outside their symbols or words: compiled loops check no bounds.
+
+    An encoder's spans must also hold each tile's `SymbolCodec.tile_bits`, which is not checked here.
+
+    Raises
+    ------
+    TypeError
+        If the words are not uint64.
+    ValueError
+        If a chosen tile, its symbols or its span lie outside, naming the tile.
+    """
+    if memory.words.dtype != np.uint64:
+        raise TypeError(f"words must be uint64, not {memory.words.dtype}")
+    if memory.spans.shape != (tiles.count, 2):
+        raise ValueError(f"spans must have shape ({tiles.count}, 2), not {memory.spans.shape}")
+    tile = _first_outside(values.size, tiles.starts, memory.words.size, memory.spans, memory.chosen)
+    if tile >= 0:
+        wrong = int(memory.chosen[tile])
+        inside = f"{values.size} symbols and {memory.words.size} words"
+        raise ValueError(f"tile {memory.first + wrong} must lie inside {inside}, not outside")
+
+
+@njit(cache=True, nogil=True)
+def _first_outside(symbols, starts, size, spans, chosen):  # type: ignore[no-untyped-def]
+    for k in range(chosen.size):
+        t = chosen[k]
+        if not (0 <= t < spans.shape[0] and starts[t + 1] <= symbols):
+            return k
+        if not 0 <= spans[t, 0] <= spans[t, 1] <= size:
+            return k
+    return -1
 
 
 def check_padding(memory: TileMemory, bits: NDArray[np.int64]) -> None:
@@ -374,7 +412,7 @@ def check_padding(memory: TileMemory, bits: NDArray[np.int64]) -> None:
     """
     tile, position = _first_padding(memory.words, memory.spans, bits)
     if tile >= 0:
-        raise CorruptStreamError(f"tile {tile}: padding must be zero, not set at bit {position}")
+        raise CorruptStreamError(f"tile {memory.first + tile}: padding must be zero, not set at bit {position}")
 
 
 @njit(cache=True, nogil=True)

@@ -26,7 +26,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from golden.bits import get_bits, put_bits
-from golden.codec import CorruptStreamError, SymbolCodec, Symbols, TileMemory, Tiles, check_word_bits
+from golden.codec import CorruptStreamError, SymbolCodec, Symbols, TileMemory, Tiles, check_batch, check_word_bits
 
 __all__ = ["Raw", "RawFormat"]
 
@@ -56,6 +56,7 @@ class Raw(SymbolCodec[RawFormat]):
         return tiles.symbols * self.word_bits
 
     def encode_tiles(self, values: Symbols, tiles: Tiles, zero_point: int, memory: TileMemory) -> None:
+        check_batch(values, tiles, memory)
         words, spans, chosen = memory.words, memory.spans, memory.chosen
         if self.word_bits == 4:
             _put_nibbles(values, tiles.starts, chosen, words, spans)
@@ -64,12 +65,14 @@ class Raw(SymbolCodec[RawFormat]):
             _copy(values, tiles.starts, words.view(values.dtype), starts, tiles.symbols, chosen)
 
     def decode_tiles(self, memory: TileMemory, tiles: Tiles, zero_point: int, values: Symbols) -> NDArray[np.int64]:
+        check_batch(values, tiles, memory)
         words, spans, chosen = memory.words, memory.spans, memory.chosen
         bits = tiles.symbols[chosen] * self.word_bits
         available = 64 * (spans[chosen, 1] - spans[chosen, 0])
         if (bits > available).any():
             k = int(np.flatnonzero(bits > available)[0])
-            raise CorruptStreamError(f"tile {int(chosen[k])}: stream ends at bit {int(available[k])} of {int(bits[k])}")
+            tile = memory.first + int(chosen[k])
+            raise CorruptStreamError(f"tile {tile}: stream ends at bit {int(available[k])} of {int(bits[k])}")
         if self.word_bits == 4:
             _get_nibbles(words, spans, tiles.starts, chosen, values)
         else:

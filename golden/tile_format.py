@@ -49,13 +49,14 @@ from golden.activations.scan import TILE_SCANS
 from golden.activations.srlc import Srlc, SrlcFormat
 from golden.activations.zrlc import Zrlc, ZrlcFormat
 from golden.activations.zvc import Zvc, ZvcFormat
-from golden.codec import SymbolCodec, check_run_bits, check_word_bits
+from golden.codec import SymbolCodec, check_integer, check_run_bits, check_word_bits
 from golden.crc import TRINOMIAL_15
 
 __all__ = [
     "BASE_BITS",
     "BURST_BYTES",
     "CRC_BITS",
+    "DEFAULT_MODES",
     "ENTRY_BITS",
     "GROUP_BYTES",
     "GROUP_TILES",
@@ -70,6 +71,7 @@ __all__ = [
 ]
 
 MODES = ("raw", "srlc", "zrlc", "zvc")
+DEFAULT_MODES = ("raw", "srlc", "zrlc", "zvc")
 LAYOUTS = ("slotted", "packed")
 BURST_BYTES = (32, 64)
 
@@ -106,16 +108,19 @@ class TileFormat:
     tile: tuple[int, int, int] = (8, 8, 32)
     scan: str = "tile-planar"
     burst_bytes: int = 32
-    modes: tuple[str, ...] = MODES
+    modes: tuple[str, ...] = DEFAULT_MODES
 
     def __post_init__(self) -> None:
         check_word_bits(self.word_bits)
         check_run_bits(self.run_bits)
+        check_integer("burst_bytes", self.burst_bytes)
         object.__setattr__(self, "tile", tuple(self.tile))
         object.__setattr__(self, "modes", tuple(self.modes))
+        for size in self.tile:
+            check_integer("tile size", size)
         if self.scan not in TILE_SCANS:
             raise ValueError(f"scan must be one of {TILE_SCANS}, not {self.scan!r}")
-        if self.burst_bytes not in (32, 64):
+        if self.burst_bytes not in BURST_BYTES:
             raise ValueError(f"burst_bytes must be 32 or 64, not {self.burst_bytes!r}")
         if len(self.tile) != 3 or min(self.tile) < 1:
             raise ValueError(f"tile must be three positive sizes, not {self.tile!r}")

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from golden.activations.scan import scan_order
+from golden.activations.scan import scan_order, tile_count
 from golden.codec import (
     CorruptStreamError,
     Symbols,
@@ -17,11 +17,12 @@ from golden.codec import (
     Words,
     check_padding,
     check_symbols,
+    check_zero_point,
     symbol_dtype,
 )
 from golden.crc import TRINOMIAL_15
 from golden.tile_format import GROUP_BYTES, GROUP_TILES, LAYOUTS, MAX_BURSTS, MODES, TileFormat, codec_of
-from golden.tile_index import Index, pack_index, payload_seeds, unpack_index
+from golden.tile_index import Index, index_bytes, pack_index, payload_seeds, unpack_index
 
 __all__ = ["TileSizes", "TileStream", "decode_tensor", "decode_tile", "encode_tensor", "tensor_sizes"]
 
@@ -51,6 +52,13 @@ class TileStream:
         Groups of 32 bytes.
     payload : ndarray of uint64
         Whole bursts.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shape, zero point or layout is none that an encoder takes.
+    CorruptStreamError
+        If index or payload cannot be as long as the shape wants; told before memory is taken for it.
     """
 
     fmt: TileFormat
@@ -60,10 +68,34 @@ class TileStream:
     index: NDArray[np.uint8]
     payload: Words
 
+    def __post_init__(self) -> None:
+        check_zero_point(self.zero_point, self.fmt.word_bits)
+        _check_layout(self.layout)
+        count = tile_count(self.shape, self.fmt.tile)
+        if self.index.size != index_bytes(count):
+            raise CorruptStreamError(
+                f"index of {count} tiles must be {index_bytes(count)} bytes, not {self.index.size}"
+            )
+        if 8 * self.payload.size < count * self.fmt.burst_bytes:
+            raise CorruptStreamError(
+                f"payload of {count} tiles must be {count * self.fmt.burst_bytes} bytes or more, "
+                f"not {8 * self.payload.size}"
+            )
+
     @cached_property
     def tiles(self) -> Tiles:
         """The tiles of the tensor."""
         return scan_order(self.shape, self.fmt.scan, self.fmt.tile)[1]
+
+
+def _check_layout(layout: str) -> None:
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout must be one of {LAYOUTS}, not {layout!r}")
+
+
+def _most_bursts(fmt: TileFormat, layout: str) -> int:
+    """Bursts that a tile has room for."""
+    return fmt.slot_bursts if layout == "slotted" else MAX_BURSTS
 
 
 def _bursts(bits: NDArray[np.int64], fmt: TileFormat) -> NDArray[np.int64]:
@@ -82,11 +114,9 @@ def _choose(symbols: Symbols, tiles: Tiles, fmt: TileFormat, zero_point: int, mo
     return TileSizes(np.array(list(codecs), np.uint8)[best], chosen, _bursts(chosen, fmt))
 
 
-def _scan(tensor: ArrayLike, fmt: TileFormat, zero_point: int) -> tuple[Symbols, Tiles]:
+def _scan(tensor: ArrayLike, fmt: TileFormat) -> tuple[Symbols, Tiles]:
     array = np.asarray(tensor)
     symbols = check_symbols(array.reshape(-1), fmt.word_bits)
-    if not 0 <= zero_point < 1 << fmt.word_bits:
-        raise ValueError(f"zero_point must fit {fmt.word_bits} bits, not {zero_point!r}")
     order, tiles = scan_order(array.shape, fmt.scan, fmt.tile)
     return symbols.take(order), tiles
 
@@ -103,7 +133,8 @@ def tensor_sizes(tensor: ArrayLike, fmt: TileFormat, zero_point: int = 0, mode: 
     mode : str, optional
         The mode of every tile; by default each tile's best.
     """
-    symbols, tiles = _scan(tensor, fmt, zero_point)
+    zero_point = check_zero_point(zero_point, fmt.word_bits)
+    symbols, tiles = _scan(tensor, fmt)
     return _choose(symbols, tiles, fmt, zero_point, mode)
 
 
@@ -129,11 +160,11 @@ def encode_tensor(
     TypeError, ValueError
         If a value is not a symbol, the layout or mode is unknown, or a tile of a given mode outgrows its place.
     """
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout must be one of {LAYOUTS}, not {layout!r}")
-    symbols, tiles = _scan(tensor, fmt, zero_point)
+    _check_layout(layout)
+    zero_point = check_zero_point(zero_point, fmt.word_bits)
+    symbols, tiles = _scan(tensor, fmt)
     sizes = _choose(symbols, tiles, fmt, zero_point, mode)
-    limit = fmt.slot_bursts if layout == "slotted" else MAX_BURSTS
+    limit = _most_bursts(fmt, layout)
     if (sizes.bursts > limit).any():
         wrong = int(np.flatnonzero(sizes.bursts > limit)[0])
         raise ValueError(f"tile {wrong} must be at most {limit} bursts, not {int(sizes.bursts[wrong])} as {mode}")
@@ -183,9 +214,9 @@ def decode_tensor(stream: TileStream) -> Symbols:
     if stream.payload.size != total * burst_words:
         raise CorruptStreamError(f"payload must be {8 * total * burst_words} bytes, not {8 * stream.payload.size}")
     order = scan_order(stream.shape, fmt.scan, fmt.tile)[0]
+    symbols = _decode(stream, index, tiles, _spans(starts, index.bursts, burst_words))
     if stream.layout == "slotted":
         _check_slots(stream, index)
-    symbols = _decode(stream, index, tiles, _spans(starts, index.bursts, burst_words), np.arange(tiles.count))
     tensor = np.empty_like(symbols)
     tensor[order] = symbols
     return tensor.reshape(stream.shape)
@@ -219,7 +250,7 @@ def decode_tile(stream: TileStream, tile: int) -> Symbols:
         )
     alone = Tiles(np.append(0, tiles.symbols[tile : tile + 1]), tiles.shapes[tile : tile + 1])
     entry = Index(index.modes[own], index.bursts[own], index.checks[own], index.bases)
-    return _decode(stream, entry, alone, span, np.array([tile]))
+    return _decode(stream, entry, alone, span, tile)
 
 
 def _check_slots(stream: TileStream, index: Index) -> None:
@@ -233,34 +264,37 @@ def _check_slots(stream: TileStream, index: Index) -> None:
         raise CorruptStreamError(f"tile {tile}: slot must be zero behind the payload, not set in bits from {64 * word}")
 
 
-def _decode(
-    stream: TileStream, index: Index, tiles: Tiles, spans: NDArray[np.int64], numbers: NDArray[np.int64]
-) -> Symbols:
-    """Decode tiles, the k-th of which has number ``numbers[k]`` in the stream and the words of ``spans[k]``."""
+def _decode(stream: TileStream, index: Index, tiles: Tiles, spans: NDArray[np.int64], first: int = 0) -> Symbols:
+    """Decode tiles, the k-th of which has number ``first + k`` in the stream and the words of ``spans[k]``."""
     fmt = stream.fmt
+    limit = _most_bursts(fmt, stream.layout)
+    if (index.bursts > limit).any():
+        wrong = int(np.flatnonzero(index.bursts > limit)[0])
+        raise CorruptStreamError(
+            f"tile {first + wrong}: {stream.layout} payload must be at most {limit} bursts, "
+            f"not {int(index.bursts[wrong])}"
+        )
     known = np.isin(index.modes, list(fmt.codecs))
     if not known.all():
         wrong = int(np.flatnonzero(~known)[0])
         raise CorruptStreamError(
-            f"tile {int(numbers[wrong])}: mode must be one of {fmt.modes}, not {int(index.modes[wrong])}"
+            f"tile {first + wrong}: mode must be one of {fmt.modes}, not {int(index.modes[wrong])}"
         )
-    checks = TRINOMIAL_15.over_spans(stream.payload, spans, payload_seeds(numbers))
+    checks = TRINOMIAL_15.over_spans(stream.payload, spans, payload_seeds(first + np.arange(tiles.count)))
     if (checks != index.checks).any():
         wrong = int(np.flatnonzero(checks != index.checks)[0])
-        raise CorruptStreamError(
-            f"tile {int(numbers[wrong])}: payload CRC does not match (byte {8 * int(spans[wrong, 0])})"
-        )
+        raise CorruptStreamError(f"tile {first + wrong}: payload CRC does not match (byte {8 * int(spans[wrong, 0])})")
     symbols: Symbols = np.zeros(int(tiles.starts[-1]), symbol_dtype(fmt.word_bits))
     bits = np.zeros(tiles.count, np.int64)
     for number in np.unique(index.modes).tolist():
         todo = np.flatnonzero(index.modes == number)
-        memory = TileMemory(stream.payload, spans, todo)
+        memory = TileMemory(stream.payload, spans, todo, first)
         bits[todo] = codec_of(fmt, MODES[number]).decode_tiles(memory, tiles, stream.zero_point, symbols)
     if (_bursts(bits, fmt) != index.bursts).any():
         wrong = int(np.flatnonzero(_bursts(bits, fmt) != index.bursts)[0])
         raise CorruptStreamError(
-            f"tile {int(numbers[wrong])}: payload must be {int(_bursts(bits, fmt)[wrong])} bursts, "
+            f"tile {first + wrong}: payload must be {int(_bursts(bits, fmt)[wrong])} bursts, "
             f"not {int(index.bursts[wrong])}: it ends at bit {int(bits[wrong])}"
         )
-    check_padding(TileMemory(stream.payload, spans, np.arange(tiles.count)), bits)
+    check_padding(TileMemory(stream.payload, spans, np.arange(tiles.count), first), bits)
     return symbols

@@ -77,10 +77,17 @@ def pack(values: ArrayLike, widths: ArrayLike) -> tuple[Words, int]:
 
     Raises
     ------
+    TypeError
+        If values are not integers.
     ValueError
-        If a width is outside 0..64 or a value does not fit its width.
+        If a width is outside 0..64, or a value is negative or does not fit its width.
     """
-    fields = np.ascontiguousarray(values, dtype=np.uint64).reshape(-1)
+    given = np.asarray(values)
+    if given.size and given.dtype.kind not in "ui":
+        raise TypeError(f"values must be integers, not {given.dtype}")
+    if given.dtype.kind == "i" and given.min(initial=0) < 0:
+        raise ValueError(f"value must be 0 or more, not {int(given.min())}")
+    fields = np.ascontiguousarray(given, dtype=np.uint64).reshape(-1)
     width = np.broadcast_to(np.asarray(widths, dtype=np.int64), fields.shape)
     if fields.size == 0:
         return np.zeros(0, np.uint64), 0
@@ -196,8 +203,10 @@ class BitReader:
         Raises
         ------
         ValueError
-            If the data end before it, with the bit position.
+            If the width is negative or the data end before it, with the bit position.
         """
+        if width < 0:
+            raise ValueError(f"width must be 0 or more, not {width!r}")
         if self.position + width > self._bits:
             raise ValueError(f"stream ends at bit {self._bits} inside the field at bit {self.position}")
         field = self._value >> self.position & ((1 << width) - 1)

@@ -57,6 +57,7 @@ __all__ = [
     "LONGEST",
     "MOST_SYMBOLS",
     "CodeTable",
+    "check_levels",
     "check_max_length",
     "check_tables_end",
     "code_lengths",
@@ -68,6 +69,7 @@ LONGEST = 15
 MOST_SYMBOLS = 512
 """Most symbols between the first and the last of a table: nine address bits."""
 
+_LEAST = -(1 << 15)
 _FIRST_BITS, _SPAN_BITS, _LENGTH_BITS, _GAP_BITS, _LEAST_GAP = 16, 9, 4, 6, 3
 
 
@@ -301,6 +303,14 @@ def check_tables_end(reader: BitReader, table_bits: int) -> None:
     """Refuse tables that are shorter or longer than was told."""
     if reader.position != table_bits:
         raise CorruptStreamError(f"tables must end at bit {table_bits}, not {reader.position}")
+
+
+def check_levels(table: CodeTable, dtype: str) -> None:
+    """Refuse a table with symbols that the weights' dtype does not hold."""
+    limits = np.iinfo(dtype)
+    last = table.first + table.lengths.size - 1
+    if table.lengths.size and not max(limits.min, _LEAST) <= table.first <= last <= min(limits.max, -_LEAST - 1):
+        raise CorruptStreamError(f"symbols of the table must be {dtype}, not {table.first}..{last}")
 
 
 @njit(cache=True, nogil=True, inline="always")

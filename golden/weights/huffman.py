@@ -39,7 +39,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from golden.bits import BitReader, BitWriter, bytes_from_words, put_bits, words_for, words_from_bytes
 from golden.codec import CorruptStreamError
-from golden.weights.canonical import EMPTY_TABLE, MOST_SYMBOLS, CodeTable, check_max_length, check_tables_end, look
+from golden.weights.canonical import (
+    EMPTY_TABLE,
+    MOST_SYMBOLS,
+    CodeTable,
+    check_levels,
+    check_max_length,
+    check_tables_end,
+    look,
+)
 from golden.weights.tensor import (
     ENTRY_BITS,
     EncodedWeights,
@@ -103,6 +111,7 @@ class Huffman(WeightCodec[HuffmanFormat]):
         reader = BitReader(bytes_from_words(encoded.tables, encoded.table_bits))
         table = CodeTable.read(reader) if encoded.count else EMPTY_TABLE
         check_tables_end(reader, encoded.table_bits)
+        check_levels(table, encoded.dtype)
         starts = encoded.weight_bounds[first : last + 1]
         weights = np.zeros(starts[-1] - starts[0], np.int16)
         padded = np.append(encoded.words, np.uint64(0))

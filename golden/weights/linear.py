@@ -6,10 +6,11 @@ With n = `bits`, x the weights of a tensor (or of one slice along `axis`), all i
     asymmetric    q = (2^n - 1) / (max x - min x)    xq = round(q x - zp) - 2^(n-1)        -2^(n-1) .. 2^(n-1) - 1
                   zp = min(q x)
 
-``round(v)`` is ``floor(v + 0.5)``: halves go up. Back: ``x' = xq / q`` and ``x' = (xq + 2^(n-1) + zp) / q``. A
-slice without extent (all zero; all equal) has q = 1. `zp` is a real number, as in the source, so zero is not an integer
-level of the asymmetric form. The source's equation gives 0 .. 2^n - 1 while its table 1 shows -128..127: the shift by
-2^(n-1) is ours.
+``round(v)`` is ``floor(v + 0.5)``: halves go up. q is rounded to float32, and so is ``zp + 2^(n-1)``, since that is
+how they are stored; the equations use the rounded numbers and xq is clipped to its range. Back: ``x' = xq / q`` and
+``x' = (xq + 2^(n-1) + zp) / q``. A slice whose q would not be a float32 (all zero; all equal; an extent below 1e-36)
+has q = 1. `zp` is a real number, as in the source, so zero is not an integer level of the asymmetric form. The source's
+equation gives 0 .. 2^n - 1 while its table 1 shows -128..127: the shift by 2^(n-1) is ours.
 
 Source: Kim et al. (SKKU), equations 1-5 and table 1.
 
@@ -32,6 +33,8 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["SCHEMES", "LinearFormat", "Quantized", "Statistics", "dequantize", "quantize", "statistics"]
 
 SCHEMES = ("symmetric", "asymmetric")
+
+_LEAST_EXTENT = 1e-36
 
 
 @dataclass(frozen=True)
@@ -57,17 +60,17 @@ class Quantized:
     ----------
     values : ndarray of int8
         Shape of the weights.
-    gain : ndarray of float64, shape () or (slices,)
+    gain : ndarray of float32, shape () or (slices,)
         The equations' q: integer steps per unit of weight.
-    offset : ndarray of float64, shape () or (slices,)
+    offset : ndarray of float32, shape () or (slices,)
         Added to an integer before it is divided by `gain`: 0, or ``2**(bits - 1) + zp``.
     axis : int or None
         The axis of the slices.
     """
 
     values: NDArray[np.int8]
-    gain: NDArray[np.float64]
-    offset: NDArray[np.float64]
+    gain: NDArray[np.float32]
+    offset: NDArray[np.float32]
     axis: int | None = None
 
 
@@ -124,14 +127,14 @@ def quantize(weights: ArrayLike, format: LinearFormat | None = None) -> Quantize
     half = 1 << (format.bits - 1)
     if format.scheme == "symmetric":
         gain = _gain(half - 1, np.maximum(-low, high))
-        zero = shift = np.zeros_like(gain)
+        least, offset = 1 - half, np.zeros_like(gain)
     else:
         gain = _gain(2 * half - 1, high - low)
         # Rounding is monotonic, so the least product is the product of the least weight.
-        zero, shift = gain * low, np.full_like(gain, half)
-    scaled = array * _along(gain, array.ndim, format.axis) - _along(zero, array.ndim, format.axis)
-    integers = np.floor(scaled + 0.5) - _along(shift, array.ndim, format.axis)
-    return Quantized(integers.astype(np.int8), gain, zero + shift, format.axis)
+        least, offset = -half, (gain * low + half).astype(np.float32)
+    scaled = array * _along(gain, array.ndim, format.axis) - _along(offset, array.ndim, format.axis)
+    integers = np.clip(np.floor(scaled + 0.5), least, half - 1)
+    return Quantized(integers.astype(np.int8), gain, offset, format.axis)
 
 
 def dequantize(quantized: Quantized) -> NDArray[np.float32]:
@@ -139,7 +142,7 @@ def dequantize(quantized: Quantized) -> NDArray[np.float32]:
     values = quantized.values
     offset = _along(quantized.offset, values.ndim, quantized.axis)
     gain = _along(quantized.gain, values.ndim, quantized.axis)
-    return ((values + offset) / gain).astype(np.float32)
+    return np.asarray((values + offset) / gain).astype(np.float32)
 
 
 def _extent(array: NDArray[np.float64], axis: int | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -150,15 +153,16 @@ def _extent(array: NDArray[np.float64], axis: int | None) -> tuple[NDArray[np.fl
     return np.asarray(array.min(axis=others)), np.asarray(array.max(axis=others))
 
 
-def _gain(steps: int, extent: NDArray[np.float64]) -> NDArray[np.float64]:
-    flat = extent == 0
-    return np.where(flat, 1.0, steps / np.where(flat, 1.0, extent))
+def _gain(steps: int, extent: NDArray[np.float64]) -> NDArray[np.float32]:
+    flat = extent < _LEAST_EXTENT
+    return np.asarray(np.where(flat, 1.0, steps / np.where(flat, 1.0, extent))).astype(np.float32)
 
 
-def _along(slices: NDArray[np.float64], ndim: int, axis: int | None) -> NDArray[np.float64]:
-    """Per-slice numbers, shaped to meet an array along `axis`."""
+def _along(slices: NDArray[np.float32], ndim: int, axis: int | None) -> NDArray[np.float64]:
+    """Per-slice numbers in float64, shaped to meet an array along `axis`."""
+    numbers = slices.astype(np.float64)
     if axis is None:
-        return slices
+        return numbers
     shape = [1] * ndim
     shape[axis] = -1
-    return slices.reshape(shape)
+    return numbers.reshape(shape)

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from golden.bits import BitReader, BitWriter, bytes_from_words, put_bits, words_for, words_from_bytes
 from golden.codec import CorruptStreamError
-from golden.weights.canonical import EMPTY_TABLE, MOST_SYMBOLS, CodeTable, check_tables_end, look
+from golden.weights.canonical import EMPTY_TABLE, MOST_SYMBOLS, CodeTable, check_levels, check_tables_end, look
 from golden.weights.tensor import (
     ENTRY_BITS,
     EncodedWeights,
@@ -213,6 +213,7 @@ def _read_tables(encoded: EncodedWeights) -> tuple[CodeTable, CodeTable]:
         run_table = CodeTable.read(reader)
         weight_table = CodeTable.read(reader) if has_weights else EMPTY_TABLE
     check_tables_end(reader, encoded.table_bits)
+    check_levels(weight_table, encoded.dtype)
     return run_table, weight_table
 
 

@@ -18,9 +18,11 @@ from golden.weights.mlw_format import (
 )
 
 __all__ = [
+    "ALL_SIZES",
     "DIRECT",
     "ENTRIES",
     "ENTRY_BITS",
+    "FEW_SIZES",
     "MODES",
     "NEVER",
     "PALETTE",
@@ -31,6 +33,7 @@ __all__ = [
     "WITH_RUNS",
     "alphabet_bits",
     "fit_alphabet",
+    "fit_common",
     "fit_general",
     "index_table",
     "mode_bits",
@@ -50,12 +53,16 @@ WITH_RUNS, DIRECT, ENTRIES, ENTRY_BITS, PALETTE = range(5)
 ROW = PALETTE + PALETTE_ENTRIES
 """An alphabet is a row of int64: the first four, then the palette."""
 
-TALLY = 2 * SHIFTS + 2
+TALLY = 3 * SHIFTS + 2
 """Numbers that `tally` keeps."""
 
-_SMALL, _SUM, _MOST, _COUNT = 0, SHIFTS, 2 * SHIFTS, 2 * SHIFTS + 1
+_SMALL, _SUM, _HALVES, _MOST, _COUNT = 0, SHIFTS, 2 * SHIFTS, 3 * SHIFTS, 3 * SHIFTS + 1
 _DIRECT_LIMIT = 31
-_SIZES = np.array([0, 2, 4, 8, 16, 32], np.int64)
+
+ALL_SIZES = np.array([0, 2, 4, 8, 16, 32], np.int64)
+"""Palette sizes of a thorough search."""
+FEW_SIZES = np.array([0, 32], np.int64)
+"""Palette sizes of a quick one."""
 
 
 @njit(cache=True, nogil=True)
@@ -65,19 +72,23 @@ def tally(sums, index, count):  # type: ignore[no-untyped-def]
         quotient = index >> shift
         sums[_SMALL + shift] += count if quotient == 0 else 0
         sums[_SUM + shift] += quotient * count
+        sums[_HALVES + shift] += (quotient >> 1) * count
     sums[_MOST] = max(sums[_MOST], index)
     sums[_COUNT] += count
 
 
 @njit(cache=True, nogil=True)
-def mode_bits(sums, row, bits):  # type: ignore[no-untyped-def]
-    """Bits of the symbols tallied in `sums`, in each mode."""
+def mode_bits(sums, row, bits, unary):  # type: ignore[no-untyped-def]
+    """Bits of the symbols tallied in `sums`, in each mode, and those of them that are WUNARY0."""
     most, count = sums[_MOST], sums[_COUNT]
     for shift in range(SHIFTS):
         plain = sums[_SUM + shift] + count * (shift + 1)
         bits[shift] = plain if most >> shift <= QUOTIENT_LIMIT else NEVER
         truncated = count * (shift + 2) - sums[_SMALL + shift]
         bits[SHIFTS + shift] = truncated if most >> shift <= TRUNCATED_LIMIT else NEVER
+        unary[shift] = sums[_HALVES + shift] + count
+        unary[SHIFTS + shift] = count
+    unary[RAW_MODE] = 0
     width = raw_width(row)
     bits[RAW_MODE] = count * width if most >> width == 0 else NEVER
 
@@ -113,11 +124,11 @@ def fit_general(row):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def fit_alphabet(counts, with_runs, best_row):  # type: ignore[no-untyped-def]
+def fit_alphabet(counts, with_runs, sizes, best_row):  # type: ignore[no-untyped-def]
     """Find a good alphabet for a histogram of v; return its bits, alphabet included.
 
-    Palettes tried hold the most frequent or the lowest values, in several sizes, and the highest ones, which would
-    not let a low shift be used, in place of the last. The most frequent come first.
+    Palettes tried hold the most frequent or the lowest values, as many as `sizes` tells, and the highest ones, which
+    would not let a low shift be used, in place of the last. The most frequent come first.
     """
     by_count = np.argsort(-counts, kind="mergesort")
     distinct = np.count_nonzero(counts)
@@ -126,7 +137,7 @@ def fit_alphabet(counts, with_runs, best_row):  # type: ignore[no-untyped-def]
     row, chosen = np.zeros(ROW, np.int64), np.zeros(V_LIMIT + 1, np.bool_)
     table = np.zeros(V_LIMIT + 1, np.int64)
     best = NEVER
-    for wanted in _SIZES:
+    for wanted in sizes:
         entries = min(wanted, max(distinct, 2))
         tried = -1
         for shift in range(SHIFTS, -1, -1):
@@ -150,6 +161,18 @@ def fit_alphabet(counts, with_runs, best_row):  # type: ignore[no-untyped-def]
         if entries < wanted:
             break
     return best
+
+
+@njit(cache=True, nogil=True)
+def fit_common(counts, with_runs, width, row):  # type: ignore[no-untyped-def]
+    """The alphabet of only the ``2**width`` most frequent values, for raw indices; return how many symbols it codes."""
+    by_count = np.argsort(-counts, kind="mergesort")
+    entries = 1 << width
+    row[:] = 0
+    row[WITH_RUNS], row[DIRECT], row[ENTRIES] = with_runs, _DIRECT_LIMIT, entries
+    row[PALETTE : PALETTE + entries] = by_count[:entries]
+    row[ENTRY_BITS] = max(_width(by_count[:entries].max()), 2)
+    return counts[by_count[:entries]].sum()
 
 
 @njit(cache=True, nogil=True)
@@ -188,12 +211,12 @@ def _fill(row, counts, by_count, by_value, order, entries, highest, chosen):  # 
 def _alphabet_cost(row, counts, by_value, table):  # type: ignore[no-untyped-def]
     """Bits of a histogram with one alphabet, in its best mode."""
     index_table(row, table)
-    sums, bits = np.zeros(TALLY, np.int64), np.zeros(MODES, np.int64)
+    sums, bits, unary = np.zeros(TALLY, np.int64), np.zeros(MODES, np.int64), np.zeros(MODES, np.int64)
     for v in by_value:
         tally(sums, table[v], counts[v])
         if sums[_MOST] >= NEVER:
             return NEVER
-    mode_bits(sums, row, bits)
+    mode_bits(sums, row, bits, unary)
     return bits.min() + alphabet_bits(row)
 
 

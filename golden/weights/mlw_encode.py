@@ -36,7 +36,7 @@ from golden.weights.mlw_format import (
 )
 from golden.weights.mlw_plan import ALPHABET, FIRST, LAST, MODE, NEW, ZSHIFT, Plan, is_symbol, plan_block
 
-__all__ = ["encode_blocks", "write_plan", "planned_bits", "to_v"]
+__all__ = ["encode_blocks", "planned_bits", "to_v", "write_plan"]
 
 
 def to_v(weights: NDArray[np.integer]) -> NDArray[np.int16]:

@@ -1,0 +1,64 @@
+"""What a run is asked to do, checked before any work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from golden.tile_format import BURST_BYTES, DEFAULT_MODES, LAYOUTS, MODES, TileFormat
+
+__all__ = ["BYPASSES", "CODECS", "RunConfig"]
+
+CODECS = (*MODES, "best")
+BYPASSES = ("tile", "tensor", "activation")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run.
+
+    Attributes
+    ----------
+    codec : str
+        A mode of the tile stream (with raw tiles where they are smaller), or ``best``: each tile in its best mode.
+    bypass : str
+        ``tile``: raw tiles inside the stream, nothing else; ``tensor``: besides, a tensor that its stream does not
+        make smaller is stored raw without an index; ``activation``: besides raw tiles, outputs of linear and sigmoid
+        layers are stored raw without an index.
+    layout : str
+        ``slotted`` or ``packed``: where tiles lie in memory. Bus bytes are the same.
+    scan, tile, run_bits, word_bits, burst_bytes
+        As in `golden.tile_format.TileFormat`.
+    """
+
+    codec: str = "best"
+    bypass: str = "tile"
+    layout: str = "slotted"
+    scan: str = "tile-planar"
+    tile: tuple[int, int, int] = (8, 8, 32)
+    run_bits: int = 3
+    word_bits: int = 8
+    burst_bytes: int = BURST_BYTES[0]
+
+    def __post_init__(self) -> None:
+        for name, choices in (("codec", CODECS), ("bypass", BYPASSES), ("layout", LAYOUTS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
+        self.format_of(self.codec)
+
+    def format_of(self, codec: str) -> TileFormat:
+        """The tile format in which `codec` is used.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is outside its range.
+        """
+        modes: tuple[str, ...] = tuple(dict.fromkeys(("raw", codec)))
+        if codec == "best":
+            modes = DEFAULT_MODES
+        return TileFormat(self.word_bits, self.run_bits, self.tile, self.scan, self.burst_bytes, modes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}

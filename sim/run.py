@@ -1,0 +1,87 @@
+"""The pipeline: network -> tensors -> sizes -> traffic -> energy. The only place that lists the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sim.break_even import BreakEven, break_even
+from sim.config import RunConfig
+from sim.footprint import Footprint, peak_footprint
+from sim.images import Photo, preprocess
+from sim.measure import TensorSizes, measure
+from sim.network import Network
+from sim.tensors import Quantization, Recorder
+from sim.traffic import LayerTraffic, layer_traffic
+
+__all__ = ["Result", "run"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that a run found.
+
+    Attributes
+    ----------
+    config : RunConfig
+    network : Network
+    images : tuple of str
+        Names of the images.
+    quantization : mapping of tensor name to Quantization
+    sizes : tuple of mapping
+        For each image, tensor name to TensorSizes.
+    traffic : tuple of list of LayerTraffic
+        For each image, layer by layer.
+    footprints : tuple of Footprint
+        For each image, under the chosen codec.
+    break_even : BreakEven
+    """
+
+    config: RunConfig
+    network: Network
+    images: tuple[str, ...]
+    quantization: Mapping[str, Quantization]
+    sizes: tuple[Mapping[str, TensorSizes], ...]
+    traffic: tuple[list[LayerTraffic], ...]
+    footprints: tuple[Footprint, ...]
+    break_even: BreakEven
+
+
+def run(
+    config: RunConfig,
+    network: Network,
+    photos: tuple[Photo, ...],
+    mean: float = 127.0,
+    spread: float = 128.0,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Result:
+    """Send every tensor of every photo through the codecs.
+
+    Parameters
+    ----------
+    config : RunConfig
+    network : Network
+    photos : tuple of Photo
+        At least one.
+    mean, spread : float
+        A pixel value v enters the network as ``(v - mean) / spread``.
+    progress : callable
+        Called with the fraction of tensors done.
+
+    Raises
+    ------
+    ValueError
+        If network and photos do not fit, or a tensor holds NaN.
+    """
+    height, width = network.tensors[network.inputs[0]].shape[1:]
+    recorder = Recorder(network, preprocess(photos, height, width, mean, spread), config.word_bits)
+    sizes: list[dict[str, TensorSizes]] = [{} for _ in photos]
+    total = len(photos) * len(network.tensors)
+    for done, size in enumerate(measure(network, recorder, config), start=1):
+        sizes[size.image][size.name] = size
+        progress(done / total)
+    traffic = tuple(layer_traffic(network, image, config) for image in sizes)
+    footprints = tuple(peak_footprint(network, image, config.codec) for image in sizes)
+    names = tuple(photo.name for photo in photos)
+    curves = break_even(config)
+    return Result(config, network, names, recorder.quantization, tuple(sizes), traffic, footprints, curves)

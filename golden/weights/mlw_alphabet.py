@@ -24,6 +24,7 @@ __all__ = [
     "ENTRY_BITS",
     "FEW_SIZES",
     "MODES",
+    "NO_SIZES",
     "NEVER",
     "PALETTE",
     "RAW_MODE",
@@ -61,6 +62,8 @@ _DIRECT_LIMIT = 31
 
 ALL_SIZES = np.array([0, 2, 4, 8, 16, 32], np.int64)
 """Palette sizes of a thorough search."""
+NO_SIZES = np.array([0], np.int64)
+"""No palette."""
 FEW_SIZES = np.array([0, 32], np.int64)
 """Palette sizes of a quick one."""
 
@@ -127,13 +130,14 @@ def fit_general(row):  # type: ignore[no-untyped-def]
 def fit_alphabet(counts, with_runs, sizes, best_row):  # type: ignore[no-untyped-def]
     """Find a good alphabet for a histogram of v; return its bits, alphabet included.
 
-    Palettes tried hold the most frequent or the lowest values, as many as `sizes` tells, and the highest ones, which
-    would not let a low shift be used, in place of the last. The most frequent come first.
+    Palettes tried hold the most frequent values, the lowest, or those that gain most over their own index, as many as
+    `sizes` tells; and the highest ones, which would not let a low shift be used, in place of the last. Within a
+    palette the most frequent come first.
     """
-    by_count = np.argsort(-counts, kind="mergesort")
-    distinct = np.count_nonzero(counts)
-    by_count = by_count[:distinct]
-    by_value = np.sort(by_count)
+    by_value = np.flatnonzero(counts)
+    distinct = by_value.size
+    by_count = by_value[np.argsort(-counts[by_value], kind="mergesort")]
+    by_gain = by_value[np.argsort(-counts[by_value] * by_value, kind="mergesort")]
     row, chosen = np.zeros(ROW, np.int64), np.zeros(V_LIMIT + 1, np.bool_)
     table = np.zeros(V_LIMIT + 1, np.int64)
     best = NEVER
@@ -151,7 +155,7 @@ def fit_alphabet(counts, with_runs, sizes, best_row):  # type: ignore[no-untyped
             if highest == tried or highest > entries:
                 continue
             tried = highest
-            for order in (by_count, by_value):
+            for order in (by_count, by_value, by_gain):
                 _fill(row, counts, by_count, by_value, order, entries, highest, chosen)
                 row[WITH_RUNS] = with_runs
                 bits = _alphabet_cost(row, counts, by_value, table)
@@ -166,7 +170,8 @@ def fit_alphabet(counts, with_runs, sizes, best_row):  # type: ignore[no-untyped
 @njit(cache=True, nogil=True)
 def fit_common(counts, with_runs, width, row):  # type: ignore[no-untyped-def]
     """The alphabet of only the ``2**width`` most frequent values, for raw indices; return how many symbols it codes."""
-    by_count = np.argsort(-counts, kind="mergesort")
+    present = np.flatnonzero(counts)
+    by_count = present[np.argsort(-counts[present], kind="mergesort")]
     entries = 1 << width
     row[:] = 0
     row[WITH_RUNS], row[DIRECT], row[ENTRIES] = with_runs, _DIRECT_LIMIT, entries

@@ -132,7 +132,7 @@ RAW_WIDE_BITS = 5
 END_BYTES = 16
 """A stream is filled to a multiple of so many bytes."""
 
-_SPARSEST_BLOCK = 16
+_SPARSEST_BLOCK = 2
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class MlwFormat:
         doubled until a block holds a 16th of `entry_weights` in weights that are not.
     """
 
-    entry_weights: int = 32768
+    entry_weights: int = 16384
 
     def __post_init__(self) -> None:
         if self.entry_weights != 0 and self.entry_weights < 256:

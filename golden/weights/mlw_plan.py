@@ -19,13 +19,13 @@ from golden.weights.mlw_alphabet import (
     FEW_SIZES,
     MODES,
     NEVER,
+    NO_SIZES,
     ROW,
     TALLY,
     WITH_RUNS,
     alphabet_bits,
     fit_alphabet,
     fit_common,
-    fit_general,
     index_table,
     mode_bits,
     tally,
@@ -40,10 +40,11 @@ FIRST, LAST, ALPHABET, MODE, ZSHIFT, NEW = range(6)
 _UNIT_WEIGHTS = 8
 _UNIT_SPAN = 32
 _PAGES = 32
+_SMALL_BLOCK = 8192
 _PAGE_WEIGHTS = 256
 _ZSHIFTS = 4
 _RUN_COUNT = _ZSHIFTS
-_WIDTHS = 4
+_WIDTHS = 5
 _RARE_BITS = 90
 _REFINED_SLICES = 16
 _ROUNDS = 2
@@ -127,12 +128,13 @@ def is_symbol(v, place, with_runs, empty):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _first_pool(v, starts, runs):  # type: ignore[no-untyped-def]
-    """The general alphabet, those of the whole block, and those of pages that gain by their own."""
-    rows = np.zeros((3 + 2 * _WIDTHS + 2 * _PAGES, ROW), np.int64)
-    fit_general(rows[0])
+    """Alphabets of the whole block, which code all of it, and those of pages that gain by their own."""
+    rows = np.zeros((5 + 2 * _WIDTHS + 2 * _PAGES, ROW), np.int64)
     units = starts.size - 1
-    size = _add_fits(v, starts, runs, rows, 1, 0, units, ALL_SIZES)
-    size = _add_common(v, starts, runs, rows, size)
+    size = _add_fits(v, starts, runs, rows, 0, 0, units, ALL_SIZES)
+    if v.size <= _SMALL_BLOCK:
+        size = _add_fits(v, starts, runs, rows, size, 0, units, NO_SIZES)
+    size = _add_common(v, starts, runs, rows, size, 0, units)
     page_weights = max(_PAGE_WEIGHTS, -(-v.size // _PAGES))
     first = 0
     while first < units:
@@ -149,8 +151,7 @@ def _refined_pool(v, starts, runs, rows, slices):  # type: ignore[no-untyped-def
     """The alphabets that a path uses, and those of its longest slices that gain by their own."""
     used = np.zeros(rows.shape[0], np.bool_)
     used[slices[:, ALPHABET]] = True
-    used[0] = True
-    pool = np.zeros((used.sum() + 2 * _REFINED_SLICES, ROW), np.int64)
+    pool = np.zeros((used.sum() + _REFINED_SLICES * (2 + 2 * _WIDTHS), ROW), np.int64)
     size = 0
     for row in range(rows.shape[0]):
         if used[row]:
@@ -161,13 +162,14 @@ def _refined_pool(v, starts, runs, rows, slices):  # type: ignore[no-untyped-def
         first = np.searchsorted(starts, slices[number, FIRST])
         last = np.searchsorted(starts, slices[number, LAST])
         size = _add_fits(v, starts, runs, pool, size, first, last, ALL_SIZES)
+        size = _add_common(v, starts, runs, pool, size, first, last)
     return pool[:size].copy()
 
 
 @njit(cache=True, nogil=True)
 def _add_fits(v, starts, runs, rows, size, first, last, sizes):  # type: ignore[no-untyped-def]
     """Fit alphabets to some units, without runs and with; keep what gains over the first `size` rows."""
-    whole = last - first == starts.size - 1 and size == 1
+    whole = last - first == starts.size - 1
     counts, table = np.zeros(V_LIMIT + 1, np.int64), np.zeros(V_LIMIT + 1, np.int64)
     for place in range(starts[first], starts[last]):
         counts[v[place]] += 1
@@ -193,25 +195,25 @@ def _add_fits(v, starts, runs, rows, size, first, last, sizes):  # type: ignore[
 
 
 @njit(cache=True, nogil=True)
-def _add_common(v, starts, runs, rows, size):  # type: ignore[no-untyped-def]
+def _add_common(v, starts, runs, rows, size, first, last):  # type: ignore[no-untyped-def]
     """Alphabets of common values alone, where slices of the others may pay for themselves."""
     counts, table = np.zeros(V_LIMIT + 1, np.int64), np.zeros(V_LIMIT + 1, np.int64)
-    for place in range(v.size):
+    for place in range(starts[first], starts[last]):
         counts[v[place]] += 1
     fits = size
     for with_runs in range(2):
         if with_runs:
             counts[0] = 0
         best = NEVER
-        for row in range(1, fits):
+        for row in range(fits):
             if rows[row, WITH_RUNS] == with_runs:
                 index_table(rows[row], table)
-                best = _page_bits(rows[row], table, counts, runs, 0, 0)
+                best = min(best, _page_bits(rows[row], table, counts, runs, 0, 0))
         for width in range(1, 1 + _WIDTHS):
             if best == NEVER or np.count_nonzero(counts) <= 1 << width:
                 break
             coded = fit_common(counts, with_runs, width, rows[size])
-            if coded * width + (counts.sum() - coded) * _RARE_BITS < best:
+            if coded * width + (counts.sum() - coded) * _RARE_BITS + alphabet_bits(rows[size]) < best:
                 size += 1
     return size
 

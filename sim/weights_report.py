@@ -38,20 +38,20 @@ def inspect_table(file: WeightFile) -> Table:
     """The rows of a file with their sum."""
     rows = inspect_rows(file)
     names = list(dict.fromkeys(name for row in rows for name in row["parts_bits"]))
-    title = f"{len(rows)} tensors; bytes by part; {len(file.attachment)} bytes of graph and biases"
+    codecs = ", ".join(dict.fromkeys(row["codec"]["codec"] for row in rows))
+    title = f"{len(rows)} tensors as {codecs}; bytes by part; {len(file.attachment)} bytes of graph and biases"
     table = Table(title=title, show_footer=True, box=box.SIMPLE, padding=(0, 1, 0, 0))
-    table.add_column("tensor", overflow="fold")
-    table.add_column("codec", no_wrap=True)
-    for heading in ("bits/weight", "blocks", *names):
-        table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("tensor", no_wrap=True)
+    for heading in ("weights", "bits per weight", "blocks", *names):
+        table.add_column(heading, justify="right")
     for row in rows:
         parts = [_bytes(row["parts_bits"].get(name, 0)) for name in names]
-        numbers = [f"{row['bits_per_weight']:.3f}", str(row["blocks"])]
-        table.add_row(f"{row['name']} {'x'.join(map(str, row['shape']))}", row["codec"]["codec"], *numbers, *parts)
+        numbers = [str(row["weights"]), f"{row['bits_per_weight']:.3f}", str(row["blocks"])]
+        table.add_row(row["name"], *numbers, *parts)
     weights, size_bits = sum(row["weights"] for row in rows), sum(row["size_bits"] for row in rows)
     sums = [_bytes(sum(row["parts_bits"].get(name, 0) for row in rows)) for name in names]
     blocks = sum(row["blocks"] for row in rows)
-    totals = [f"all {weights}", "", f"{size_bits / max(weights, 1):.3f}", str(blocks), *sums]
+    totals = ["all", str(weights), f"{size_bits / max(weights, 1):.3f}", str(blocks), *sums]
     for column, total in zip(table.columns, totals, strict=True):
         column.footer = total
     return table
@@ -92,7 +92,7 @@ def compare_table(rows: list[dict[str, Any]], recipe: Recipe) -> Table:
     title = f"{recipe.bits} bits, {recipe.scheme} {slices}{kept}; tables, entry points and scales included"
     table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("codec", no_wrap=True)
-    for heading in ("bits/weight", "entropy", "bytes", "ratio to fp32", "error %", "encode s", "decode s"):
+    for heading in ("bits per weight", "entropy", "bytes", "ratio to fp32", "error %", "encode s", "decode s"):
         table.add_column(heading, justify="right")
     for row in rows:
         if "fault" in row:

@@ -136,7 +136,10 @@ def plan_pairs(values: ArrayLike, rules: PairRules) -> PairPlan:
         return PairPlan(array, tokens, run_table, CodeTable.from_counts(low, weight_counts, rules.max_length))
     run_table = CodeTable.uniform(0, rules.limit.bit_length())
     width = max((high - low).bit_length(), 1)
-    weight_table = CodeTable.uniform(low, width) if weights.size else EMPTY_TABLE
+    # All symbols of the fields must be weights of the dtype, those that do not occur too.
+    greatest = min(int(np.iinfo(array.dtype).max), 32767)
+    first = min(low, greatest + 1 - (1 << width))
+    weight_table = CodeTable.uniform(first, width) if weights.size else EMPTY_TABLE
     return PairPlan(array, tokens, run_table, weight_table)
 
 

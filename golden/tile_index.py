@@ -89,14 +89,16 @@ def unpack_index(data: NDArray[np.uint8], tiles: int, first_group: int = 0) -> I
     fields = unpack(np.ascontiguousarray(data).view(np.uint64), np.tile(_GROUP_WIDTHS, groups))
     fields = fields.reshape(groups, len(_GROUP_WIDTHS))
     entries = fields[:, :-2].reshape(-1, 4)
-    if entries[tiles:].any() or entries[:, 3].any():
-        wrong = int(np.flatnonzero(entries[:, 3] | (np.arange(len(entries)) >= tiles) & entries.any(axis=1))[0])
-        raise CorruptStreamError(f"index entry {first_group * GROUP_TILES + wrong}: reserved bits must be zero")
+    first_tile = first_group * GROUP_TILES
+    if entries[tiles:].any():
+        wrong = tiles + int(np.flatnonzero(entries[tiles:].any(axis=1))[0])
+        raise CorruptStreamError(f"index entry {first_tile + wrong}: must be zero past the last tile")
     entries = entries[:tiles]
+    if entries[:, 3].any():
+        wrong = int(np.flatnonzero(entries[:, 3])[0])
+        raise CorruptStreamError(f"index entry {first_tile + wrong}: reserved bit must be zero, not set")
     if not entries[:, 1].all():
         wrong = int(np.flatnonzero(entries[:, 1] == 0)[0])
-        raise CorruptStreamError(
-            f"index entry {first_group * GROUP_TILES + wrong}: length must be 1..127 bursts, not 0"
-        )
+        raise CorruptStreamError(f"index entry {first_tile + wrong}: length must be 1..127 bursts, not 0")
     modes, bursts = entries[:, 0].astype(np.uint8), entries[:, 1].astype(np.int64)
     return Index(modes, bursts, entries[:, 2].astype(np.uint16), fields[:, -2].astype(np.int64))

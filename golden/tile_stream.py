@@ -104,6 +104,8 @@ def _bursts(bits: NDArray[np.int64], fmt: TileFormat) -> NDArray[np.int64]:
 
 def _choose(symbols: Symbols, tiles: Tiles, fmt: TileFormat, zero_point: int, mode: str | None) -> TileSizes:
     if mode is not None:
+        if mode not in fmt.modes:
+            raise ValueError(f"mode must be one of {fmt.modes}, not {mode!r}")
         bits = codec_of(fmt, mode).tile_bits(symbols, tiles, zero_point)
         return TileSizes(np.full(tiles.count, MODES.index(mode), np.uint8), bits, _bursts(bits, fmt))
     codecs = dict(sorted(fmt.codecs.items()))
@@ -158,7 +160,8 @@ def encode_tensor(
     Raises
     ------
     TypeError, ValueError
-        If a value is not a symbol, the layout or mode is unknown, or a tile of a given mode outgrows its place.
+        If a value is not a symbol, the layout is unknown, the mode is none of the stream's, or a tile of a given mode
+        outgrows its place.
     """
     _check_layout(layout)
     zero_point = check_zero_point(zero_point, fmt.word_bits)
@@ -205,6 +208,7 @@ def decode_tensor(stream: TileStream) -> Symbols:
     tiles = stream.tiles
     fmt = stream.fmt
     index = unpack_index(stream.index, tiles.count)
+    _check_lengths(stream, index.bursts)
     starts, total = _addresses(index.bursts, fmt, stream.layout)
     burst_words = fmt.burst_bytes // 8
     if (index.bases != starts[::GROUP_TILES]).any():
@@ -239,6 +243,7 @@ def decode_tile(stream: TileStream, tile: int) -> Symbols:
     members = min(GROUP_TILES, tiles.count - group * GROUP_TILES)
     data = stream.index[group * GROUP_BYTES : (group + 1) * GROUP_BYTES]
     index = unpack_index(data, members, group)
+    _check_lengths(stream, index.bursts, group * GROUP_TILES)
     before = place * stream.fmt.slot_bursts if stream.layout == "slotted" else int(index.bursts[:place].sum())
     start = int(index.bases[0]) + before
     burst_words = stream.fmt.burst_bytes // 8
@@ -251,6 +256,17 @@ def decode_tile(stream: TileStream, tile: int) -> Symbols:
     alone = Tiles(np.append(0, tiles.symbols[tile : tile + 1]), tiles.shapes[tile : tile + 1])
     entry = Index(index.modes[own], index.bursts[own], index.checks[own], index.bases)
     return _decode(stream, entry, alone, span, tile)
+
+
+def _check_lengths(stream: TileStream, bursts: NDArray[np.int64], first: int = 0) -> None:
+    """No tile is longer than its place: in slots it would reach into the next tile, or past the last one."""
+    limit = _most_bursts(stream.fmt, stream.layout)
+    if (bursts > limit).any():
+        wrong = int(np.flatnonzero(bursts > limit)[0])
+        what = f"{stream.layout} payload"
+        raise CorruptStreamError(
+            f"tile {first + wrong}: {what} must be at most {limit} bursts, not {int(bursts[wrong])}"
+        )
 
 
 def _check_slots(stream: TileStream, index: Index) -> None:
@@ -267,13 +283,6 @@ def _check_slots(stream: TileStream, index: Index) -> None:
 def _decode(stream: TileStream, index: Index, tiles: Tiles, spans: NDArray[np.int64], first: int = 0) -> Symbols:
     """Decode tiles, the k-th of which has number ``first + k`` in the stream and the words of ``spans[k]``."""
     fmt = stream.fmt
-    limit = _most_bursts(fmt, stream.layout)
-    if (index.bursts > limit).any():
-        wrong = int(np.flatnonzero(index.bursts > limit)[0])
-        raise CorruptStreamError(
-            f"tile {first + wrong}: {stream.layout} payload must be at most {limit} bursts, "
-            f"not {int(index.bursts[wrong])}"
-        )
     known = np.isin(index.modes, list(fmt.codecs))
     if not known.all():
         wrong = int(np.flatnonzero(~known)[0])

@@ -117,7 +117,7 @@ class Comparison:
 
     Attributes
     ----------
-    recipe : Recipe
+    codec : str
     weights : int
         Number of weights.
     size_bits : int
@@ -133,7 +133,7 @@ class Comparison:
         Why there is no result, or empty.
     """
 
-    recipe: Recipe
+    codec: str
     weights: int = 0
     size_bits: int = 0
     entropy_bits: float = 0.0
@@ -169,7 +169,7 @@ def find_weights(model: onnx.ModelProto) -> list[Weight]:
     Raises
     ------
     ValueError
-        If there are none.
+        If there are none, or one is not finite.
     """
     initializers = {tensor.name: tensor for tensor in model.graph.initializer}
     found: dict[str, Weight] = {}
@@ -180,6 +180,9 @@ def find_weights(model: onnx.ModelProto) -> list[Weight]:
                 found[name] = Weight(name, numpy_helper.to_array(tensor), axis)
     if not found:
         raise ValueError("network must have weights: float initializers that a convolution or matrix product reads")
+    for weight in found.values():
+        if not np.isfinite(weight.values).all():
+            raise ValueError(f"weights {weight.name!r} must be finite")
     return list(found.values())
 
 
@@ -276,12 +279,12 @@ def compare(model: onnx.ModelProto, recipe: Recipe, codecs: Iterable[str] = tupl
         If the network has no weights.
     """
     weights = find_weights(model)
-    return [_measure(weights, replace(recipe, codec=name, settings={})) for name in codecs]
+    return [_measure(weights, recipe, name) for name in codecs]
 
 
-def _measure(weights: list[Weight], recipe: Recipe) -> Comparison:
+def _measure(weights: list[Weight], shared: Recipe, codec: str) -> Comparison:
     try:
-        recipe.make()
+        recipe = replace(shared, codec=codec, settings={})
         values = _pruned(weights, recipe)
         # Compiles: the least tensor once through, unmeasured.
         least = min(range(len(weights)), key=lambda k: values[k].size)
@@ -292,9 +295,9 @@ def _measure(weights: list[Weight], recipe: Recipe) -> Comparison:
         restored = [tensor.restore() for tensor in stored]
         decoded = time.perf_counter()
     except ValueError as error:
-        return Comparison(recipe, fault=str(error))
+        return Comparison(codec, fault=str(error))
     return Comparison(
-        recipe,
+        codec,
         sum(weight.values.size for weight in weights),
         sum(tensor.size_bits for tensor in stored),
         sum(order0_bits(array) for array in restored),

@@ -65,7 +65,7 @@ def compare_rows(comparisons: list[Comparison]) -> list[dict[str, Any]]:
     """A row for each codec: plain values, with the reason where there is no result."""
     rows = []
     for found in comparisons:
-        row: dict[str, Any] = {"codec": found.recipe.codec}
+        row: dict[str, Any] = {"codec": found.codec}
         if found.fault:
             rows.append(row | {"fault": found.fault})
             continue

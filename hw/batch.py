@@ -11,7 +11,7 @@ from golden.activations.scan import scan_order
 from golden.codec import Symbols, TileMemory, Tiles
 from golden.crc import TRINOMIAL_15
 from golden.tile_format import MODES, TileFormat, codec_of
-from golden.tile_index import payload_seeds, unpack_index
+from golden.tile_index import index_bytes, payload_seeds, unpack_index
 from golden.tile_stream import TileStream
 
 __all__ = ["Batch", "batch_of_tensor", "batch_of_tiles"]
@@ -58,6 +58,11 @@ class Batch:
     def counts(self) -> NDArray[np.int64]:
         """Symbols of each tile."""
         return np.diff(self.starts)
+
+    @property
+    def index_bytes(self) -> int:
+        """Bytes of the index of these tiles."""
+        return index_bytes(self.tiles)
 
     @property
     def numbers(self) -> NDArray[np.int64]:

@@ -46,22 +46,24 @@ class Decoded:
     errors: NDArray[np.bool_]
     run: Run
 
-    def wrong_tiles(self, batch: Batch, corrupt: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    def wrong_tiles(
+        self, batch: Batch, corrupt: NDArray[np.bool_] | None = None, unknown: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
         """Numbers of the tiles that are not golden's: symbols (of good tiles), counts, and the error flag.
 
         Parameters
         ----------
         batch : Batch
-        corrupt : ndarray of bool, shape (n,), optional
-            Tiles that must raise the error; by default none.
+        corrupt, unknown : ndarray of bool, shape (n,), optional
+            Tiles that must raise the error, and tiles whose symbols and error say nothing; by default none.
         """
-        if corrupt is None:
-            corrupt = np.zeros(batch.tiles, bool)
+        none = np.zeros(batch.tiles, bool)
+        corrupt, unknown = none if corrupt is None else corrupt, none if unknown is None else unknown
         if not np.array_equal(self.starts, batch.starts):
             counts = np.diff(self.starts)[: batch.tiles]
             return np.flatnonzero(_unequal(counts, batch.counts))
         differs = np.add.reduceat(self.values != batch.values, batch.starts[:-1]) > 0
-        return np.flatnonzero((differs & ~corrupt) | (self.errors != corrupt))
+        return np.flatnonzero(((differs & ~corrupt) | (self.errors != corrupt)) & ~unknown)
 
 
 class Bench:

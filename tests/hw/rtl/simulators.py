@@ -1,0 +1,99 @@
+"""Runs a component's Verilog under cocotb, in Icarus or Verilator; compiled models are kept by a hash of the Verilog."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from amaranth.lib import wiring
+from cocotb_tools.runner import get_results, get_runner
+
+from hw.axis import Shell
+from hw.verilator import verilator_root
+from hw.verilog import to_verilog
+
+SIMULATORS = ("icarus", "verilator")
+BUILD = Path(__file__).parents[3] / "build" / "rtl"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Frames into a component and the frames that must come out, as bytes in hex, by the prefix of the ports.
+
+    ``errors`` tells for each output with ``tuser`` which frames carry it. Stalls are of 1024 cycles; ``after_valid``
+    holds ``tready`` back until ``tvalid`` was seen. With ``reset_after``, the inputs are sent once in vain, the reset
+    comes after so many cycles, and then all of it must work.
+    """
+
+    name: str
+    inputs: dict[str, list[str]]
+    outputs: dict[str, list[str]]
+    errors: dict[str, list[int]] = field(default_factory=dict)
+    source_stall: int = 0
+    sink_stall: int = 0
+    after_valid: bool = False
+    reset_after: int = 0
+
+
+def simulate(core: wiring.Component, name: str, simulator: str, scenarios: list[Scenario], folder: Path) -> None:
+    """Run all scenarios in one simulation of the core in its shell; fail if any fails or does not run."""
+    verilog = to_verilog(Shell(core), name)
+    runner = get_runner(simulator)
+    environment = {"PYTHONPATH": f"{Path(__file__).parent}:{os.environ.get('PYTHONPATH', '')}"}
+    environment["PYTHONWARNINGS"] = "default"  # cocotbext-axi warns under cocotb 2
+    if simulator == "verilator":
+        _put_verilator_on_path()
+    waves = bool(os.environ.get("WAVES"))
+    built = _built(runner, simulator, name, verilog, waves)
+    (folder / "scenarios.json").write_text(json.dumps([asdict(scenario) for scenario in scenarios]))
+    results = runner.test(
+        test_module="tb_streams",
+        hdl_toplevel=name,
+        hdl_toplevel_lang="verilog",
+        build_dir=built,
+        test_dir=folder,
+        results_xml=str(folder / "results.xml"),
+        extra_env=environment | {"SCENARIOS": str(folder / "scenarios.json")},
+        seed=7,
+        waves=waves,
+        log_file=folder / "simulation.log",
+    )
+    ran, failed = get_results(results)
+    assert (ran, failed) == (len(scenarios), 0), (folder / "simulation.log").read_text()[-6000:]
+
+
+def _put_verilator_on_path() -> None:
+    root = verilator_root()
+    os.environ["VERILATOR_ROOT"] = str(root)
+    if str(root / "bin") not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
+
+
+def _built(runner, simulator: str, name: str, verilog: str, waves: bool) -> Path:
+    """Folder of the compiled model; the build happens beside it, so that two processes may do it at once."""
+    key = hashlib.sha256(f"{simulator}\0{name}\0{waves}\0{verilog}".encode()).hexdigest()[:16]
+    target = BUILD / f"{simulator}-{name}-{key}"
+    if target.exists():
+        return target
+    BUILD.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=BUILD))
+    (scratch / f"{name}.sv").write_text(verilog)
+    arguments = {"icarus": ["-g2012"], "verilator": ["-Wno-fatal", "--x-assign", "unique", "-O3"]}[simulator]
+    runner.build(
+        sources=[scratch / f"{name}.sv"],
+        hdl_toplevel=name,
+        build_dir=scratch,
+        build_args=arguments,
+        always=True,
+        waves=waves,
+        timescale=("1ns", "1ps"),
+        log_file=scratch / "build.log",
+    )
+    try:
+        scratch.rename(target)
+    except OSError:
+        shutil.rmtree(scratch)
+    return target

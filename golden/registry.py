@@ -11,6 +11,7 @@ from golden.activations.zvc import Zvc
 from golden.codec import Codec, SymbolCodec
 from golden.weights.deepcomp import DeepComp
 from golden.weights.huffman import Huffman
+from golden.weights.mlw import Mlw
 from golden.weights.packed import Packed
 from golden.weights.relative import RelativeIndex
 from golden.weights.runs import ZeroRuns
@@ -21,7 +22,7 @@ __all__ = ["ACTIVATION_CODECS", "WEIGHT_CODECS", "codec_from_config", "weight_co
 ACTIVATION_CODECS: dict[str, type[SymbolCodec[Any]]] = {codec.codec_id: codec for codec in (Raw, Srlc, Zrlc, Zvc)}
 
 WEIGHT_CODECS: dict[str, type[WeightCodec[Any]]] = {
-    codec.codec_id: codec for codec in (Packed, Huffman, ZeroRuns, RelativeIndex, DeepComp)
+    codec.codec_id: codec for codec in (Packed, Huffman, ZeroRuns, RelativeIndex, DeepComp, Mlw)
 }
 
 

@@ -1,7 +1,7 @@
 """The encoder's choice of an alphabet: which weight gets which index, made from a histogram.
 
 An alphabet is what a slice with NEWPAL sets: zero runs on or off, DIROFS, the palette. What it costs is counted
-exactly but for the filling of the last unary field, in thirteen ways: six shifts, the same six truncated, and raw.
+exactly, but for the filling of the last unary field, in thirteen modes: six shifts, the same six truncated, and raw.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from golden.weights.mlw_format import (
     QUOTIENT_LIMIT,
     TRUNCATED_LIMIT,
     V_LIMIT,
+    bit_length,
 )
 
 __all__ = [
@@ -24,8 +25,8 @@ __all__ = [
     "ENTRY_BITS",
     "FEW_SIZES",
     "MODES",
-    "NO_SIZES",
     "NEVER",
+    "NO_SIZES",
     "PALETTE",
     "RAW_MODE",
     "ROW",
@@ -35,7 +36,6 @@ __all__ = [
     "alphabet_bits",
     "fit_alphabet",
     "fit_common",
-    "fit_general",
     "index_table",
     "mode_bits",
     "raw_width",
@@ -99,7 +99,7 @@ def mode_bits(sums, row, bits, unary):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def raw_width(row):  # type: ignore[no-untyped-def]
     """Bits of a raw index."""
-    return row[ENTRY_BITS] if row[ENTRIES] == 0 else _width(row[ENTRIES] - 1)
+    return row[ENTRY_BITS] if row[ENTRIES] == 0 else bit_length(row[ENTRIES] - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -117,13 +117,6 @@ def index_table(row, table):  # type: ignore[no-untyped-def]
         table[v] = index if v >= row[DIRECT] and index <= V_LIMIT else NEVER
     for entry in range(row[ENTRIES] - 1, -1, -1):
         table[row[PALETTE + entry]] = entry
-
-
-@njit(cache=True, nogil=True)
-def fit_general(row):  # type: ignore[no-untyped-def]
-    """The alphabet without palette and runs, which codes any weight."""
-    row[:] = 0
-    row[ENTRY_BITS] = 9
 
 
 @njit(cache=True, nogil=True)
@@ -176,7 +169,7 @@ def fit_common(counts, with_runs, width, row):  # type: ignore[no-untyped-def]
     row[:] = 0
     row[WITH_RUNS], row[DIRECT], row[ENTRIES] = with_runs, _DIRECT_LIMIT, entries
     row[PALETTE : PALETTE + entries] = by_count[:entries]
-    row[ENTRY_BITS] = max(_width(by_count[:entries].max()), 2)
+    row[ENTRY_BITS] = max(bit_length(by_count[:entries].max()), 2)
     return counts[by_count[:entries]].sum()
 
 
@@ -209,7 +202,7 @@ def _fill(row, counts, by_count, by_value, order, entries, highest, chosen):  # 
             row[DIRECT] = min(v, _DIRECT_LIMIT)
             break
     top = row[PALETTE : PALETTE + size].max() if size else by_value[distinct - 1] - row[DIRECT]
-    row[ENTRY_BITS] = max(_width(top), 2)
+    row[ENTRY_BITS] = max(bit_length(top), 2)
 
 
 @njit(cache=True, nogil=True)
@@ -223,12 +216,3 @@ def _alphabet_cost(row, counts, by_value, table):  # type: ignore[no-untyped-def
             return NEVER
     mode_bits(sums, row, bits, unary)
     return bits.min() + alphabet_bits(row)
-
-
-@njit(cache=True, nogil=True)
-def _width(value):  # type: ignore[no-untyped-def]
-    """Bits of `value`."""
-    bits = 0
-    while value >> bits:
-        bits += 1
-    return bits

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -20,55 +23,69 @@ from golden.weights.mlw_alphabet import (
     index_table,
     raw_width,
 )
+from golden.weights.mlw_chunks import enables, raw_symbols, run_field_bits
 from golden.weights.mlw_format import (
     END_BYTES,
     HEADER_BITS,
+    MARKER_BITS,
     NO_RUNS,
     RAW,
-    RAW_SYMBOLS,
-    RAW_SYMBOLS_WIDE,
-    RAW_WIDE_BITS,
     SLICE_SYMBOLS,
     UNARY_BITS,
-    UNARY_BITS_COARSE,
     V_LIMIT,
-    W_AHEAD,
 )
-from golden.weights.mlw_plan import ALPHABET, FIRST, LAST, MODE, NEW, ZSHIFT, Plan, is_symbol, plan_block
+from golden.weights.mlw_plan import Plan, plan_block
+from golden.weights.mlw_pool import ALPHABET, FIRST, LAST, MODE, NEW, ZSHIFT, is_symbol
 
-__all__ = ["encode_blocks", "planned_bits", "to_v", "write_plan"]
-
-
-def to_v(weights: NDArray[np.integer]) -> NDArray[np.int16]:
-    """``2 |weight| + (weight < 0)`` of weights in -255..255."""
-    wide = weights.astype(np.int16)
-    negative = wide < 0
-    return (np.abs(wide) << 1) | negative
+__all__ = ["Blocks", "encode_blocks", "plan_blocks", "planned_bits", "to_v", "write_plan", "write_slice"]
 
 
-def encode_blocks(v: NDArray[np.int16], block_weights: int) -> tuple[Words, int, NDArray[np.int64]]:
-    """Code weights, given as v, in blocks that a decoder can start at.
+@dataclass(frozen=True)
+class Blocks:
+    """Weights in blocks that a decoder can start at, planned.
 
-    Returns
-    -------
-    words : ndarray of uint64
-    bits : int
-        A multiple of 128; the end marker and its filling are included.
-    entries : ndarray of int64
-        Bit at which each block starts.
+    Attributes
+    ----------
+    weights : tuple of ndarray of int16
+        The blocks' weights, as v.
+    plans : tuple of Plan
+    starts : ndarray of int64, shape (max(blocks, 1) + 1,)
+        Bit at which each block starts, and where the end marker does.
     """
-    starts = range(0, v.size, block_weights)
-    blocks = [v[start : start + block_weights] for start in starts]
-    plans = [plan_block(block) for block in blocks]
-    sizes = [planned_bits(block, plan) for block, plan in zip(blocks, plans, strict=True)]
-    entries = np.cumsum([0, *sizes])
-    end = int(entries[-1])
-    bits = -(-(end + 3) // (8 * END_BYTES)) * 8 * END_BYTES
-    words = np.zeros(words_for(bits), np.uint64)
-    for block, plan, position in zip(blocks, plans, entries[:-1], strict=True):
-        write_plan(words, int(position), block, plan)
-    _fill_end(words, end, bits)
-    return words, bits, entries[:-1] if blocks else entries
+
+    weights: tuple[NDArray[np.int16], ...]
+    plans: tuple[Plan, ...]
+    starts: NDArray[np.int64]
+
+    @property
+    def bits(self) -> int:
+        """Length of the stream, end marker and filling included."""
+        filled = 8 * END_BYTES
+        return -(-(int(self.starts[-1]) + MARKER_BITS) // filled) * filled
+
+
+def to_v(weights: NDArray[Any]) -> NDArray[np.int16]:
+    """``2 |weight| + (weight < 0)`` of weights in -255..255."""
+    signed = weights.astype(np.int16)
+    v: NDArray[np.int16] = np.abs(signed) << 1 | (signed < 0)
+    return v
+
+
+def plan_blocks(v: NDArray[np.int16], block_weights: int) -> Blocks:
+    """Plan weights, given as v, in blocks of `block_weights`."""
+    parts = tuple(v[start : start + block_weights] for start in range(0, v.size, block_weights))
+    plans = tuple(plan_block(part) for part in parts)
+    sizes = [planned_bits(part, plan) for part, plan in zip(parts, plans, strict=True)]
+    return Blocks(parts, plans, np.cumsum([0, *(sizes or [0])]))
+
+
+def encode_blocks(blocks: Blocks) -> tuple[Words, int]:
+    """Write the stream of planned blocks; return words and bits, a multiple of 128."""
+    words = np.zeros(words_for(blocks.bits), np.uint64)
+    for part, plan, start in zip(blocks.weights, blocks.plans, blocks.starts, strict=False):
+        write_plan(words, int(start), part, plan)
+    _fill_end(words, int(blocks.starts[-1]), blocks.bits)
+    return words, blocks.bits
 
 
 def planned_bits(v: NDArray[np.int16], plan: Plan) -> int:
@@ -104,8 +121,7 @@ def _write(words, position, v, slices, rows, store):  # type: ignore[no-untyped-
             symbols, place = _gather(v, place, last, row, new_palette, empty, table, indices, runs)
             slice_ = (symbols, slices[number, MODE], slices[number, ZSHIFT], new_palette)
             if store:
-                position = _write_header(words, position, row, slice_)
-                position = _write_chunks(words, position, row, slice_, indices, runs)
+                position = write_slice(words, position, row, slice_, indices, runs)
             else:
                 position += _slice_bits(row, slice_, indices, runs)
             new_palette = 0
@@ -142,7 +158,7 @@ def _shape(row, slice_):  # type: ignore[no-untyped-def]
     zdiv = zshift if row[WITH_RUNS] else NO_RUNS
     wdiv = RAW if mode == RAW_MODE else mode % SHIFTS
     width = raw_width(row) if mode == RAW_MODE else wdiv
-    field = UNARY_BITS if zdiv < 3 else UNARY_BITS_COARSE
+    field = run_field_bits(zdiv)
     run_symbols = symbols + new_palette if row[WITH_RUNS] else 0
     return zdiv, wdiv, np.int64(SHIFTS <= mode < RAW_MODE), width, field, run_symbols
 
@@ -169,6 +185,16 @@ def _slice_bits(row, slice_, indices, runs):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def write_slice(words, position, row, slice_, indices, runs):  # type: ignore[no-untyped-def]
+    """Write one slice into zeroed `words` at bit `position`; return the next position.
+
+    `row` is its alphabet, `slice_` the number of indices, mode, ZDIV and NEWPAL.
+    """
+    position = _write_header(words, position, row, slice_)
+    return _write_chunks(words, position, row, slice_, indices, runs)
+
+
+@njit(cache=True, nogil=True)
 def _write_header(words, position, row, slice_):  # type: ignore[no-untyped-def]
     symbols, _, _, new_palette = slice_
     zdiv, wdiv, truncated, _, _, _ = _shape(row, slice_)
@@ -192,19 +218,16 @@ def _write_chunks(words, position, row, slice_, indices, runs):  # type: ignore[
     symbols, mode, _, _ = slice_
     zdiv, wdiv, truncated, w_width, field, run_symbols = _shape(row, slice_)
     raw, with_runs = mode == RAW_MODE, zdiv != NO_RUNS
-    raw_symbols = RAW_SYMBOLS if w_width <= RAW_WIDE_BITS else RAW_SYMBOLS_WIDE
     w_pos, z_pos, w_done, z_done = 0, 0, 0, 0
     w_quotient = indices[0] >> wdiv
     z_quotient = runs[0] >> zdiv if with_runs else 0
     while True:
-        ahead = w_pos - z_pos if with_runs else 0
-        w_enable = w_pos < symbols and ahead < W_AHEAD
-        z_enable = z_pos < run_symbols and ahead >= 0
+        w_enable, z_enable = enables(w_pos, z_pos, symbols, run_symbols)
         w_before, z_before = w_pos, z_pos
 
         unary1, unary1_bits = 0, 0
         if w_enable and raw:
-            w_pos = min(w_pos + raw_symbols, symbols)
+            w_pos = min(w_pos + raw_symbols(w_width), symbols)
         elif w_enable:
             unary0 = 0
             for bit in range(UNARY_BITS):

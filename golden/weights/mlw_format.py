@@ -55,13 +55,20 @@ last one carries what remains. Unary bits past the last symbol are padding: zero
 **Out of band:** the number of weights, the stream's length, and where a decoder may start: at any slice that sets
 NEWPAL.
 
-**Worst case:** raw 9-bit indices, 9 bits for any weight and 36 bits per 32767 weights; 8 bits for int8 weights.
+**Worst case:** a block of raw 9-bit indices, for any weights: 9 bits each (8 in -127..127), 36 bits for the block, 23
+more for each further 32767, and at most 130 bits for the end.
 
-Examples, as bytes in hexadecimal before the 0xFF of the end::
+Examples, as bytes in hexadecimal; each goes on in 0xFF to 16 bytes:
 
-    weights 1 2 3 -4       {one}
-    weights 5 x 20         {two}
-    weights 0 0 0 255 -255 {three}
+=========================== ==================== ==================================================================
+weights                     stream               slice
+=========================== ==================== ==================================================================
+1 -1 1 1 1 5 1 1 -1 1 1 1   5e006015e022a1       no runs, n 12, WDIV 0, WTRUNC, DIROFS 10, palette 2 3 of 2 bits;
+                                                 WUNARY0 010001001000 (first bit left), WUNARY1 010: 0100 0200 1000
+0 0 0 255 -255              0800dc0f7e00dfc1     runs, ZDIV 0, n 2, raw, DIROFS 31, no palette, 9 bits;
+                                                 ZUNARY 111000000000 (runs 3 0 0), WREM 479 480
+(none)                      ff                   none
+=========================== ==================== ==================================================================
 
 References
 ----------
@@ -73,10 +80,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from numba import njit
+
+from golden.weights.tensor import check_entry_weights
+
 __all__ = [
     "END_BYTES",
     "END_MARKER",
     "HEADER_BITS",
+    "MARKER_BITS",
     "NO_RUNS",
     "PALETTE_BITS",
     "PALETTE_ENTRIES",
@@ -93,6 +105,7 @@ __all__ = [
     "WEIGHT_LIMIT",
     "W_AHEAD",
     "MlwFormat",
+    "bit_length",
 ]
 
 NO_RUNS = 6
@@ -103,6 +116,8 @@ RAW = 7
 """WDIV of a slice of raw indices."""
 HEADER_BITS = 23
 """ZDIV, SLICELEN, WDIV, WTRUNC and NEWPAL."""
+MARKER_BITS = 3
+"""ZDIV of an end marker, all that must stand before its filling."""
 PALETTE_BITS = 13
 """DIROFS, PALSIZE and PALBITS."""
 PALETTE_ENTRIES = 32
@@ -132,29 +147,37 @@ RAW_WIDE_BITS = 5
 END_BYTES = 16
 """A stream is filled to a multiple of so many bytes."""
 
-_SPARSEST_BLOCK = 2
+_LEAST_DENSITY = 2
+
+
+@njit(cache=True, nogil=True)
+def bit_length(value):  # type: ignore[no-untyped-def]
+    """Bits that hold `value`."""
+    bits = 0
+    while value >> bits:
+        bits += 1
+    return bits
 
 
 @dataclass(frozen=True)
 class MlwFormat:
-    """Parameters of the encoder; the stream itself has none.
+    """Parameters of the encoder; a stream needs none to be decoded.
 
     Attributes
     ----------
     entry_weights : int
-        Weights between entry points, 0 for none. Where fewer than one weight in 16 is not zero, the distance is
-        doubled until a block holds a 16th of `entry_weights` in weights that are not.
+        Weights between entry points; 0 for none, 64 and more. Where fewer than half of the weights are not zero, the
+        distance is doubled until a block holds as many that are not zero as it would then, on average.
     """
 
     entry_weights: int = 16384
 
     def __post_init__(self) -> None:
-        if self.entry_weights != 0 and self.entry_weights < 256:
-            raise ValueError(f"entry_weights must be 0 or at least 256, not {self.entry_weights!r}")
+        check_entry_weights(self.entry_weights)
 
     def block_weights(self, count: int, nonzero: int) -> int:
-        """Weights from one entry point to the next in a tensor of `count` weights, of which `nonzero` are not zero."""
+        """Weights of a block of a tensor of `count` weights, of which `nonzero` are not zero."""
         least = distance = self.entry_weights or MlwFormat.entry_weights
-        while distance < count and nonzero * distance * _SPARSEST_BLOCK < count * least:
+        while distance < count and nonzero * distance * _LEAST_DENSITY < count * least:
             distance *= 2
         return distance

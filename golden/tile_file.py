@@ -212,7 +212,7 @@ def _check_members(what: str, found: Any, expected: dict[str, type]) -> None:
     if not isinstance(found, dict) or found.keys() != expected.keys():
         raise CorruptStreamError(f"{what} must tell {sorted(expected)}, not {found!r:.200}")
     for name, kind in expected.items():
-        if not isinstance(found[name], kind) or isinstance(found[name], bool):
+        if not isinstance(found[name], kind) or (kind is int and isinstance(found[name], bool)):
             raise CorruptStreamError(f"{what}: {name} must be of type {kind.__name__}, not {found[name]!r:.200}")
 
 

@@ -138,20 +138,18 @@ def _encode_zvc(config: dict[str, Any], values: list[int], zero_point: int) -> s
     groups = [values[at : at + size] for at in range(0, len(values), size)]
     masks = ["".join("0" if value == zero_point else "1" for value in group).ljust(size, "0") for group in groups]
     data = ["".join(field(value, word_bits) for value in group if value != zero_point) for group in groups]
-    return "".join(mask + behind for mask, behind in zip([*masks, ""], ["", *data], strict=True))
+    return "".join(mask + behind for mask, behind in zip(masks, data, strict=True))
 
 
 def _decode_zvc(config: dict[str, Any], reader: _Reader, count: int, zero_point: int) -> list[int]:
     size = max(8, config["word_bits"])
     values: list[int] = []
-    mask = reader.take(size) if count else 0
     for at in range(0, count, size):
-        ahead = reader.take(size) if at + size < count else 0
+        mask = reader.take(size)
         members = min(size, count - at)
         if mask >> members:
             raise Refused("a mask names a symbol past the end")
         values += [reader.take(config["word_bits"]) if mask >> k & 1 else zero_point for k in range(members)]
-        mask = ahead
     return values
 
 

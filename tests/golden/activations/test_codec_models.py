@@ -161,11 +161,11 @@ def test_eyeriss_words_by_hand(values, words):
     assert EYERISS.decode(encoded).tolist() == values
 
 
-def test_zvc_mask_goes_one_group_ahead_of_its_data():
-    """W = 4: M_0, M_1, then the data of group 0, then that of group 1."""
+def test_zvc_mask_goes_before_its_data():
+    """W = 4: M_0, the data of group 0, M_1, the data of group 1."""
     values = [0, 3, 0, 0, 0, 0, 0, 0xA, 0xF, 0]
     encoded = Zvc(ZvcFormat(4)).encode(values)
-    assert encoded.words.tolist() == [0b10000010 | 0b01 << 8 | 0x3 << 16 | 0xA << 20 | 0xF << 24]
+    assert encoded.words.tolist() == [0b10000010 | 0x3 << 8 | 0xA << 12 | 0b01 << 16 | 0xF << 24]
     assert encoded.bits == 28
 
 

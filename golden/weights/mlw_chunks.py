@@ -115,11 +115,11 @@ def read_chunks(words, position, stop, shape, indices, runs):  # type: ignore[no
         elif w_enable:
             w_pos, w_quotient, left = _end_indices(unary0, unary1, truncated, wdiv, w_quotient, w_pos, symbols, indices)
             if left < UNARY_BITS and unary0 >> left:
-                return PADDING, w_start + left
+                return PADDING, w_start + _first_one(unary0, left)
         if z_enable:
             z_pos, z_quotient, left = _end_runs(z_unary, z_field, zdiv, z_quotient, z_pos, run_symbols, runs)
             if left < z_field and z_unary >> left:
-                return PADDING, z_start + left
+                return PADDING, z_start + _first_one(z_unary, left)
 
         start = position
         if not _add_remainders(words, position, stop, w_width, indices, w_done, w_before):
@@ -190,3 +190,11 @@ def _ones(field):  # type: ignore[no-untyped-def]
         field &= field - 1
         ones += 1
     return ones
+
+
+@njit(cache=True, nogil=True)
+def _first_one(field, bit):  # type: ignore[no-untyped-def]
+    """First bit set from `bit` on."""
+    while not field >> bit & 1:
+        bit += 1
+    return bit

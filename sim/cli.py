@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import shlex
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from golden.activations.scan import TILE_SCANS
 from golden.tile_format import LAYOUTS
 from sim import reproduce_cli, weights_cli
-from sim.config import BYPASSES, CODECS, RunConfig
+from sim.config import BYPASSES, CODECS, RunConfig, parse_tile
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Compression of activations and weights on the way to external memory: what it saves, bit for bit.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -28,28 +27,33 @@ app = typer.Typer(
 app.add_typer(reproduce_cli.app, name="reproduce")
 app.add_typer(weights_cli.app, name="weights")
 
+_PIXEL_LIMIT = 1e6  # of mean and spread: beyond it pixels are lost in float32
+
 CodecOption = Annotated[str, typer.Option(metavar="|".join(CODECS), help="Mode of the tiles; best: the smallest.")]
 ScanOption = Annotated[str, typer.Option(metavar="|".join(TILE_SCANS), help="Order of the symbols inside a tile.")]
 LayoutOption = Annotated[str, typer.Option(metavar="|".join(LAYOUTS), help="Where tiles lie in memory.")]
 BypassOption = Annotated[str, typer.Option(metavar="|".join(BYPASSES), help="What is stored raw without an index.")]
-TileOption = Annotated[str, typer.Option(metavar="HxWxC", help="Size of a tile.")]
+TileOption = Annotated[
+    str, typer.Option(metavar="HxWxC", help="Size of a tile; auto: 8x8x32, or 8x8x16 for 16-bit symbols.")
+]
 RunBitsOption = Annotated[int, typer.Option(help="Bits of a run in srlc and zrlc, 1..8.")]
 BurstOption = Annotated[int, typer.Option("--burst", help="Bytes of a memory burst: 32 or 64.")]
 WordBitsOption = Annotated[int, typer.Option(help="Bits of a symbol: 4, 8 or 16.")]
 
 
-def parse_tile(text: str) -> tuple[int, int, int]:
-    """Read "8x8x32".
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"thinwire {version('thinwire')}")
+        raise typer.Exit
 
-    Raises
-    ------
-    ValueError
-        If it is not three whole numbers.
-    """
-    sizes = text.lower().split("x")
-    if len(sizes) != 3 or not all(size.isdecimal() for size in sizes):
-        raise ValueError(f"tile must be three sizes as in 8x8x32, not {text!r}")
-    return int(sizes[0]), int(sizes[1]), int(sizes[2])
+
+@app.callback()
+def thinwire(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Compression of activations and weights on the way to external memory: what it saves, bit for bit."""
 
 
 @app.command()
@@ -61,7 +65,7 @@ def report(
     bypass: BypassOption = "tile",
     layout: LayoutOption = "slotted",
     scan: ScanOption = "tile-planar",
-    tile: TileOption = "8x8x32",
+    tile: TileOption = "auto",
     run_bits: RunBitsOption = 3,
     word_bits: WordBitsOption = 8,
     burst: BurstOption = 32,
@@ -70,9 +74,11 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Run a network on images; write external-memory bytes and energy per layer as page, table and plots."""
-    config = RunConfig(codec, bypass, layout, scan, parse_tile(tile), run_bits, word_bits, burst)
-    if not spread > 0:
-        raise ValueError(f"spread must be positive, not {spread!r}")
+    config = RunConfig(codec, bypass, layout, scan, parse_tile(tile, word_bits), run_bits, word_bits, burst)
+    if not abs(mean) <= _PIXEL_LIMIT:
+        raise ValueError(f"mean must be in -{_PIXEL_LIMIT:g}..{_PIXEL_LIMIT:g}, not {mean!r}")
+    if not 1 / _PIXEL_LIMIT <= spread <= _PIXEL_LIMIT:
+        raise ValueError(f"spread must be in {1 / _PIXEL_LIMIT:g}..{_PIXEL_LIMIT:g}, not {spread!r}")
     from sim.images import PHOTOS, load_images
     from sim.output import check_writable
 
@@ -104,7 +110,9 @@ def _progress(quiet: bool) -> Progress:
         TextColumn("{task.percentage:3.0f} %"),
         TimeElapsedColumn(),
     )
-    return Progress(*columns, console=Console(stderr=True), disable=quiet)
+    console = Console(stderr=True)
+    # Gone when the work ends or fails: what stays on stderr is an error's one line.
+    return Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True)
 
 
 @app.command()
@@ -118,12 +126,9 @@ def codecs(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
 
         typer.echo(dumps(rows, indent=1))
         return
-    table = Table("codec", "side", "mode", "lossless", "parameters (default)", "what it does")
-    for row in rows:
-        mode = "" if row["mode"] is None else str(row["mode"])
-        parameters = ", ".join(f"{name}={value}" for name, value in row["parameters"].items())
-        table.add_row(row["codec"], row["side"], mode, "yes" if row["lossless"] else "no", parameters, row["summary"])
-    Console().print(table)
+    from sim.terminal import print_codecs
+
+    print_codecs(rows, Console())
 
 
 @app.command()
@@ -133,7 +138,7 @@ def encode(
     codec: CodecOption = "best",
     layout: LayoutOption = "packed",
     scan: ScanOption = "tile-planar",
-    tile: TileOption = "8x8x32",
+    tile: TileOption = "auto",
     run_bits: RunBitsOption = 3,
     word_bits: Annotated[int, typer.Option(help="Bits of a symbol: 4, 8 or 16; 0 takes the array's own.")] = 0,
     burst: BurstOption = 32,
@@ -142,14 +147,14 @@ def encode(
     """Code a tensor into a tile-stream file."""
     from sim.files import encode_file
 
-    options = {"codec": codec, "layout": layout, "scan": scan, "tile": parse_tile(tile)}
-    typer.echo(encode_file(file, out, zero_point, run_bits=run_bits, word_bits=word_bits, burst_bytes=burst, **options))
+    options = {"codec": codec, "layout": layout, "scan": scan, "run_bits": run_bits, "burst_bytes": burst}
+    typer.echo(encode_file(file, out, zero_point, word_bits, tile, **options))
 
 
 @app.command()
 def decode(
     file: Annotated[Path, typer.Argument(metavar="FILE.tw", help="A tile-stream file.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Default: FILE.npy beside it.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Default: FILE.npy, where there is none yet.")] = None,
 ) -> None:
     """Restore the tensor of a tile-stream file; its header tells all that is needed."""
     from sim.files import decode_file

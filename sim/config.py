@@ -7,10 +7,26 @@ from typing import Any
 
 from golden.tile_format import BURST_BYTES, DEFAULT_MODES, LAYOUTS, MODES, TileFormat
 
-__all__ = ["BYPASSES", "CODECS", "RunConfig"]
+__all__ = ["BYPASSES", "CODECS", "RunConfig", "parse_tile"]
 
 CODECS = (*MODES, "best")
 BYPASSES = ("tile", "tensor", "activation")
+
+
+def parse_tile(text: str, word_bits: int) -> tuple[int, int, int]:
+    """Read "8x8x32": height, width, channels. "auto" is 2 KiB of bytes: 8x8x32, and 8x8x16 for 16-bit symbols.
+
+    Raises
+    ------
+    ValueError
+        If it is not three whole numbers.
+    """
+    if text == "auto":
+        return (8, 8, 16) if word_bits == 16 else (8, 8, 32)
+    sizes = text.lower().split("x")
+    if len(sizes) != 3 or not all(size.isdecimal() and len(size) < 10 for size in sizes):
+        raise ValueError(f"tile must be three sizes as in 8x8x32, not {text!r}")
+    return int(sizes[0]), int(sizes[1]), int(sizes[2])
 
 
 @dataclass(frozen=True)

@@ -10,31 +10,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.tile_file import dump, load, store
-from sim.config import RunConfig
+from sim.config import RunConfig, parse_tile
 from sim.output import write_file
 
 __all__ = ["decode_file", "encode_file"]
 
+_NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
 
-def encode_file(source: Path, target: Path | None, zero_point: int | None, **options: Any) -> str:
+
+def encode_file(
+    source: Path, target: Path | None, zero_point: int | None, word_bits: int, tile: str, **options: Any
+) -> str:
     """Code `source` into `target`; return a line that tells the sizes.
+
+    Parameters
+    ----------
+    source : Path
+        A ``.npy`` file.
+    target : Path or None
+        None: the source's name with ``.tw``.
+    zero_point : int or None
+        As in `golden.tile_file.store`.
+    word_bits : int
+        0: 16 for integers wider than a byte, else 8.
+    tile : str
+        As in `sim.config.parse_tile`.
+    **options
+        Of `RunConfig`.
 
     Raises
     ------
     ValueError
-        If the file is not a tensor that can be coded, or the target cannot be written.
+        If the file is not a tensor that can be coded, or the target is the source or cannot be written.
     """
+    target = _target(source, target, ".tw")
     tensor = _read_tensor(source)
-    options["word_bits"] = options["word_bits"] or _own_bits(tensor)
-    layout = options["layout"]
-    config = RunConfig(**options)
-    stored = store(tensor, config.format_of(config.codec), zero_point, layout)
+    word_bits = word_bits or _own_bits(tensor)
+    config = RunConfig(word_bits=word_bits, tile=parse_tile(tile, word_bits), **options)
+    stored = store(tensor, config.format_of(config.codec), zero_point, config.layout)
     data = dump(stored)
-    target = target or source.with_suffix(".tw")
     write_file(target, data)
-    raw_bytes = -(-tensor.size * config.word_bits // 8)
+    raw_bytes = -(-tensor.size * word_bits // 8)
     payload, index = 8 * stored.stream.payload.size, stored.stream.index.size
-    ratio = raw_bytes / max(payload + index, 1)
+    ratio = raw_bytes / (payload + index) if raw_bytes else 1.0
     coded = f"payload {payload} + index {index} bytes, {ratio:.3f}x"
     return f"{target}: {raw_bytes} raw bytes -> {coded} ({len(data)} bytes in the file)"
 
@@ -42,17 +60,34 @@ def encode_file(source: Path, target: Path | None, zero_point: int | None, **opt
 def decode_file(source: Path, target: Path | None) -> str:
     """Restore the tensor of `source` into `target`; return a line that tells it.
 
+    Parameters
+    ----------
+    source : Path
+        A tile-stream file.
+    target : Path or None
+        None: the source's name with ``.npy``, if there is no such file: it may be the original, which quantized
+        floats are not.
+
     Raises
     ------
     ValueError
-        If the file is missing, foreign or corrupt, or the target cannot be written.
+        If the file is missing, foreign or corrupt, or the target is the source or cannot be written.
     """
+    named, target = target is not None, _target(source, target, ".npy")
     tensor = load(_read(source)).restore()
+    if not named and target.exists():
+        raise ValueError(f"output file must be named with --out where {str(target)!r} exists")
     buffer = io.BytesIO()
     np.save(buffer, tensor, allow_pickle=False)
-    target = target or source.with_suffix(".npy")
     write_file(target, buffer.getvalue())
     return f"{target}: {tensor.dtype} {tensor.shape}"
+
+
+def _target(source: Path, target: Path | None, suffix: str) -> Path:
+    target = target or source.with_suffix(suffix)
+    if target.exists() and source.exists() and target.samefile(source):
+        raise ValueError(f"output file must be another than the input, not {str(target)!r}")
+    return target
 
 
 def _read(path: Path) -> bytes:
@@ -63,14 +98,18 @@ def _read(path: Path) -> bytes:
 
 
 def _read_tensor(path: Path) -> NDArray[Any]:
-    try:
-        tensor = np.load(io.BytesIO(_read(path)), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        if isinstance(error, ValueError) and str(error).startswith("file must"):
-            raise
-        raise ValueError(f"file must be an array in .npy format, not {str(path)!r}: {error}") from error
-    if not isinstance(tensor, np.ndarray):
+    data = _read(path)
+    if data.startswith(_ZIP):
         raise ValueError(f"file must hold one array, not an archive: {str(path)!r}")
+    if not data.startswith(_NPY):
+        raise ValueError(f"file must be an array in .npy format, not {str(path)!r}")
+    file = io.BytesIO(data)
+    try:
+        tensor: NDArray[Any] = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError) as error:
+        raise ValueError(f"file must be an array in .npy format, not {str(path)!r}: {error}") from error
+    if file.read(1):
+        raise ValueError(f"file must end with its array, not {len(data) - file.tell() + 1} bytes after: {str(path)!r}")
     if tensor.dtype.kind not in "uif":
         raise ValueError(f"tensor must hold integers or floats, not {tensor.dtype}")
     if not 1 <= tensor.ndim <= 4:

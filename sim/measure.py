@@ -113,7 +113,7 @@ def _sizes(
 def entropy_bits(counts: NDArray[np.int64]) -> float:
     """Order-0 entropy of a histogram times its total, in bits."""
     seen = counts[counts > 0]
-    return float(-(seen * np.log2(seen / seen.sum())).sum())
+    return float((seen * np.log2(seen.sum() / seen)).sum()) if seen.size else 0.0
 
 
 def _code(symbols: Symbols, tensor: Tensor, zero_point: int, config: RunConfig) -> dict[str, CodedSize]:

@@ -14,6 +14,9 @@ from sim.summary import Summary
 __all__ = ["render"]
 
 
+_FIRST_IMAGES = 6  # named in the introduction; all are at the end of the page
+
+
 @dataclass(frozen=True)
 class _Column:
     field: str
@@ -22,32 +25,67 @@ class _Column:
     format: str = "%d"
     scale: float = 1
     text: bool = False
+    total: bool = False
 
 
-_COLUMNS = (
-    _Column("layer", "layer", text=True),
-    _Column("op", "op", text=True),
-    _Column("activation", "activation", text=True),
-    _Column("output_shape", "output", "C x H x W", text=True),
-    _Column("macs", "MACs", "M", "%.2f", 1e-6),
-    _Column("weight_bytes", "weights", "kB", "%.1f", 1e-3),
-    _Column("zero_fraction", "zeros", "%", "%.1f", 100),
-    _Column("entropy_bits_per_value", "entropy", "bits/value", "%.2f"),
-    _Column("output_raw_bytes", "output raw", "kB", "%.1f", 1e-3),
-    _Column("output_coded_bits", "output coded", "kB", "%.1f", 1e-3 / 8),
-    _Column("output_index_bytes", "output index", "bytes", "%.0f"),
-    _Column("output_bus_bytes", "output on bus", "kB", "%.1f", 1e-3),
-    _Column("output_ratio", "ratio", "raw / bus", "%.3f"),
-    _Column("output_ratio_std", "spread", "std", "%.3f"),
-    _Column("read_bytes", "read", "kB", "%.1f", 1e-3),
-    _Column("write_bytes", "written", "kB", "%.1f", 1e-3),
-    _Column("bus_bytes", "traffic", "kB", "%.1f", 1e-3),
-    _Column("raw_bus_bytes", "traffic raw", "kB", "%.1f", 1e-3),
-    _Column("saving_pct", "saving", "%", "%.1f"),
-    _Column("dram_energy_pj", "DRAM energy", "µJ", "%.2f", 1e-6),
-    _Column("raw_dram_energy_pj", "DRAM energy raw", "µJ", "%.2f", 1e-6),
-    _Column("dram_time_us", "transfer", "µs", "%.1f"),
+@dataclass(frozen=True)
+class _Unit:
+    name: str
+    scale: float
+    digits: int
+
+    def __call__(self, value: float) -> str:
+        return f"{value * self.scale:.{self.digits}f}"
+
+
+# Groups of columns of the layer table: heading, columns.
+_GROUPS = (
+    (
+        "layer",
+        (
+            _Column("layer", "name", text=True),
+            _Column("op", "op", text=True),
+            _Column("activation", "activation", text=True),
+            _Column("macs", "MACs", "M", "%.2f", 1e-6, total=True),
+            _Column("weight_bytes", "weights", "kB", "%.1f", 1e-3, total=True),
+        ),
+    ),
+    (
+        "output tensor",
+        (
+            _Column("output_shape", "shape", "C × H × W", text=True),
+            _Column("zero_fraction", "zeros", "%", "%.1f", 100),
+            _Column("entropy_bits_per_value", "entropy", "bits/value", "%.2f"),
+            _Column("output_raw_bytes", "raw", "kB", "%.1f", 1e-3, total=True),
+            _Column("output_coded_bits", "coded", "kB", "%.1f", 1e-3 / 8, total=True),
+            _Column("output_index_bytes", "index", "bytes", "%.0f", total=True),
+            _Column("output_bus_bytes", "on bus", "kB", "%.1f", 1e-3, total=True),
+            _Column("output_ratio", "ratio", "raw / bus", "%.3f"),
+            _Column("output_ratio_std", "spread", "std", "%.3f"),
+        ),
+    ),
+    (
+        "traffic: inputs, weights, output",
+        (
+            _Column("read_bytes", "read", "kB", "%.1f", 1e-3, total=True),
+            _Column("write_bytes", "written", "kB", "%.1f", 1e-3, total=True),
+            _Column("bus_bytes", "sum", "kB", "%.1f", 1e-3, total=True),
+            _Column("raw_bus_bytes", "raw", "kB", "%.1f", 1e-3, total=True),
+            _Column("saving_pct", "saving", "%", "%.1f"),
+        ),
+    ),
+    (
+        "external memory",
+        (
+            _Column("dram_energy_pj", "energy", "µJ", "%.2f", 1e-6, total=True),
+            _Column("raw_dram_energy_pj", "raw", "µJ", "%.2f", 1e-6, total=True),
+            _Column("dram_time_us", "time", "µs", "%.1f", total=True),
+        ),
+    ),
 )
+_SIZES = (_Unit("MB", 1e-6, 3), _Unit("kB", 1e-3, 1))
+_ENERGIES = (_Unit("µJ", 1e-6, 1), _Unit("nJ", 1e-3, 1))
+_TIMES = (_Unit("ms", 1, 2), _Unit("µs", 1e3, 1))
 
 
 def render(summary: Summary, figures: Mapping[str, str], command: str) -> str:
@@ -62,19 +100,36 @@ def render(summary: Summary, figures: Mapping[str, str], command: str) -> str:
     """
     environment = Environment(loader=PackageLoader("sim"), autoescape=True, undefined=StrictUndefined)
     template = environment.get_template("report.html.j2")
+    raw = summary.codec("raw")
+    columns = [column for _, group in _GROUPS for column in group]
     return template.render(
         s=summary,
-        raw=summary.codec("raw"),
+        raw=raw,
         chosen=summary.codec(summary.config["codec"]),
-        columns=_COLUMNS,
+        groups=_GROUPS,
+        columns=columns,
+        totals={c.field: sum(getattr(row, c.field) for row in summary.layers) for c in columns if c.total},
+        images=_some(summary.images),
         command=command,
         figure=lambda name: _image(name, figures[name]),
-        mb=lambda size: f"{size / 1e6:.3f}",
+        size=_unit(_SIZES, raw.moved_bytes),
+        energy=_unit(_ENERGIES, raw.dram_energy_pj),
+        time=_unit(_TIMES, raw.dram_time_ms),
         pct=lambda value: f"{value:.2f} %",
-        uj=lambda energy: f"{energy / 1e6:.1f}",
     )
+
+
+def _unit(units: tuple[_Unit, ...], greatest: float) -> _Unit:
+    """The largest unit in which the greatest value is not below 1, or the smallest there is."""
+    return next((unit for unit in units if greatest * unit.scale >= 1), units[-1])
+
+
+def _some(names: tuple[str, ...]) -> str:
+    """The first few of many."""
+    more = len(names) - _FIRST_IMAGES
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_FIRST_IMAGES])} and {more} more"
 
 
 def _image(name: str, svg: str) -> Markup:
     data = base64.b64encode(svg.encode()).decode()
-    return Markup('<img alt="{}" src="data:image/svg+xml;base64,{}">').format(name, data)
+    return Markup('<img alt="{}" src="data:image/svg+xml;base64,{}">').format(name.replace("_", " "), data)

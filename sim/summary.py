@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from golden.tile_format import MODES
 from sim.config import CODECS
 from sim.energy import CONSTANTS, EnergyParts, dram_time_s, energy
+from sim.measure import TensorSizes
 from sim.run import Result
 from sim.traffic import Moved
 
@@ -35,8 +36,9 @@ class Spread(_Model):
 class CodecTotals(_Model):
     """All activations of the network under one codec, for one image.
 
-    ``ratio`` is raw bytes over bus bytes (whole bursts and index) of the activations, each counted once;
-    ``saving_pct`` is the same as a saving; `moved_bytes` and `dram_energy_pj` are of all traffic, weights included.
+    ``ratio`` is raw bytes over bus bytes (whole bursts and index) of the activations, each counted once, of all
+    images together; ``saving_pct`` is the same as a saving, ``ratio_images`` that of each image alone.
+    ``moved_bytes`` and ``dram_energy_pj`` are of all traffic, weights included.
     """
 
     codec: str
@@ -44,7 +46,8 @@ class CodecTotals(_Model):
     payload_bytes: float
     index_bytes: float
     bus_bytes: float
-    ratio: Spread
+    ratio: float
+    ratio_images: Spread
     saving_pct: float
     mode_tiles: dict[str, float]
     moved_bytes: float
@@ -58,7 +61,10 @@ class CodecTotals(_Model):
 
 
 class LayerRow(_Model):
-    """One layer, means over the images; the codec is the run's."""
+    """One layer, means over the images; the codec is the run's.
+
+    ``output_ratio`` is of all images together, ``output_ratio_std`` the standard deviation of each image's.
+    """
 
     layer: str
     op: str
@@ -101,7 +107,7 @@ class QuantizationRow(_Model):
 
 
 class Summary(_Model):
-    """A run."""
+    """A run. ``entropy_ratio`` is None where every activation is constant."""
 
     schema_version: Literal[1] = 1
     thinwire_version: str
@@ -114,7 +120,7 @@ class Summary(_Model):
     weight_count: int
     activation_raw_bytes: int
     activation_zero_fraction: float
-    entropy_ratio: float
+    entropy_ratio: float | None
     round_trip_tensors: int
     totals: tuple[CodecTotals, ...]
     footprints: tuple[FootprintRow, ...]
@@ -144,7 +150,7 @@ def summarize(result: Result) -> Summary:
         weight_count=network.weight_count,
         activation_raw_bytes=raw_bytes,
         activation_zero_fraction=sum(size.zeros for image in coded for size in image) / max(values, 1),
-        entropy_ratio=_ratio(8 * len(coded) * raw_bytes, sum(size.entropy_bits for image in coded for size in image)),
+        entropy_ratio=_entropy_ratio(8 * len(coded) * raw_bytes, [size for image in coded for size in image]),
         round_trip_tensors=sum(len(image) for image in coded),
         totals=tuple(_totals(result, codec) for codec in CODECS),
         footprints=_footprints(result),
@@ -159,6 +165,12 @@ def summarize(result: Result) -> Summary:
 
 def _ratio(raw: float, coded: float) -> float:
     return raw / coded if coded else 1.0
+
+
+def _entropy_ratio(raw_bits: int, sizes: list[TensorSizes]) -> float | None:
+    """None where all activations are constant: there is no limit."""
+    coded_bits = sum(size.entropy_bits for size in sizes)
+    return _ratio(raw_bits, coded_bits) if coded_bits or not raw_bits else None
 
 
 def _saving_pct(raw: float, coded: float) -> float:
@@ -186,16 +198,18 @@ def _totals(result: Result, codec: str) -> CodecTotals:
     moved = [_layers_moved(result, codec, image) for image in images]
     raw_moved = _mean(_layers_moved(result, "raw", image).bus_bytes for image in images)
     parts = _energy(result, moved)
-    tiles = np.array([np.sum([size.mode_tiles for size in image], axis=0) for image in coded]).mean(axis=0)
+    tiles = [[size.mode_tiles for size in image] for image in coded]
+    mode_tiles = np.array(tiles).reshape(len(coded), -1, len(MODES)).sum(axis=1).mean(axis=0)
     return CodecTotals(
         codec=codec,
         coded_bytes=_mean(sum(size.coded_bits for size in image) / 8 for image in coded),
         payload_bytes=_mean(sum(size.payload_bytes for size in image) for image in coded),
         index_bytes=_mean(sum(size.index_bytes for size in image) for image in coded),
         bus_bytes=_mean(bus),
-        ratio=_spread(_ratio(raw_bytes, size) for size in bus),
+        ratio=_ratio(raw_bytes, _mean(bus)),
+        ratio_images=_spread(_ratio(raw_bytes, size) for size in bus),
         saving_pct=_saving_pct(raw_bytes, _mean(bus)),
-        mode_tiles={name: count for name, count in zip(MODES, tiles.tolist(), strict=True) if count},
+        mode_tiles={name: count for name, count in zip(MODES, mode_tiles.tolist(), strict=True) if count},
         moved_bytes=_mean(one.bus_bytes for one in moved),
         moved_saving_pct=_saving_pct(raw_moved, _mean(one.bus_bytes for one in moved)),
         read_bytes=_mean(one.read_bytes for one in moved),
@@ -247,7 +261,7 @@ def _layer_row(result: Result, number: int) -> LayerRow:
         output_coded_bits=_mean(size.coded_bits for size in coded) if coded else 8 * sizes[0].raw_bytes if sizes else 0,
         output_index_bytes=_mean(size.index_bytes for size in coded) if coded else 0,
         output_bus_bytes=_mean(one.write_bytes for one in moved),
-        output_ratio=_mean(ratios) if ratios else None,
+        output_ratio=_ratio(sizes[0].raw_bytes, _mean(size.bus_bytes for size in coded)) if coded else None,
         output_ratio_std=float(np.std(ratios)) if ratios else None,
         read_bytes=_mean(one.read_bytes for one in moved),
         write_bytes=_mean(one.write_bytes for one in moved),

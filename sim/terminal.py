@@ -1,38 +1,56 @@
-"""The summary in the terminal."""
+"""Tables in the terminal, made to fit 80 columns."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from sim.summary import Summary
 
-__all__ = ["print_summary"]
+__all__ = ["print_codecs", "print_summary"]
 
 
 def print_summary(summary: Summary, console: Console) -> None:
     """Print the totals of each codec."""
     images = f"{len(summary.images)} image" + "s" * (len(summary.images) != 1)
     title = f"{summary.network}: compulsory traffic for one image, mean of {images}"
-    table = Table(title=title)
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("codec")
-    for heading in ("bus MB", "index kB", "ratio", "least", "most", "traffic MB", "saving %", "DRAM µJ"):
-        table.add_column(heading, justify="right")
+    for heading in ("bus MB", "index kB", "ratio ", "least image", "most image", "traffic MB", "saving %", "DRAM µJ"):
+        table.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
     for total in summary.totals:
         table.add_row(
             total.codec,
             f"{total.bus_bytes / 1e6:.3f}",
             f"{total.index_bytes / 1e3:.1f}",
-            f"{total.ratio.mean:.3f}",
-            f"{total.ratio.min:.3f}",
-            f"{total.ratio.max:.3f}",
+            f"{total.ratio:.3f}",
+            f"{total.ratio_images.min:.3f}",
+            f"{total.ratio_images.max:.3f}",
             f"{total.moved_bytes / 1e6:.3f}",
             f"{total.moved_saving_pct:.2f}",
             f"{total.dram_energy_pj / 1e6:.1f}",
             style="bold" if total.codec == summary.config["codec"] else "",
         )
     console.print(table)
-    console.print("bus, ratio: activations, index included; traffic: all that is read and written, with weights")
+    console.print("bus, ratio: activations, index included; traffic: all reads and writes, with weights")
     peaks = ", ".join(f"{row.layout} {row.peak_bytes / 1e3:.0f} kB" for row in summary.footprints)
     console.print(f"peak footprint of the activations: {peaks}")
     console.print(f"{summary.round_trip_tensors} tensors coded with {summary.config['codec']} and restored: all equal")
+
+
+def print_codecs(rows: Sequence[dict[str, Any]], console: Console) -> None:
+    """Print a table of codecs for each side; `rows` as `sim.codec_table.codec_rows` makes them."""
+    for side in dict.fromkeys(row["side"] for row in rows):
+        table = Table(title=f"codecs of {side}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
+        for heading in ("codec", "mode", "lossless", "parameters (default)"):
+            table.add_column(heading, no_wrap=True)
+        table.add_column("what it does")
+        for row in (row for row in rows if row["side"] == side):
+            mode = "" if row["mode"] is None else str(row["mode"])
+            parameters = "\n".join(f"{name}={value}" for name, value in row["parameters"].items())
+            table.add_row(row["codec"], mode, "yes" if row["lossless"] else "no", parameters, row["summary"])
+        console.print(table)

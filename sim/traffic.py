@@ -1,8 +1,8 @@
 """Stage: sizes -> traffic. What each layer moves over the bus: compulsory traffic.
 
 Each activation is written once by its producer and read once by each of its consumers, whole, without halos or
-re-fetches; weights (one byte each) and biases (four) are read once for each image. The network's input and outputs
-travel raw. A run's figures are means over its images.
+re-fetches; weights (one symbol each) and biases (four bytes) are read once for each image. The network's input and
+outputs travel raw. A run's figures are means over its images.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def layer_traffic(network: Network, sizes: Mapping[str, TensorSizes], config: Ru
 
 
 def _moved(network: Network, layer: Layer, sizes: Mapping[str, TensorSizes], config: RunConfig, codec: str) -> Moved:
-    weights = layer.weight_count * config.word_bits // 8 + layer.bias_count * BIAS_BYTES
+    weights = -(-layer.weight_count * config.word_bits // 8) + layer.bias_count * BIAS_BYTES
     moved = Moved(weight_bytes=whole_bursts(weights, config.burst_bytes))
     moved += _sum(_read(network, name, sizes[name], config, codec) for name in layer.inputs)
     if layer.output in sizes:

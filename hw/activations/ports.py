@@ -7,10 +7,14 @@ symbol of the last beat, and is ignored in others. A *word* is a transfer of the
 from amaranth.lib import data
 from amaranth.utils import bits_for, ceil_log2
 
-from golden.tile_format import CRC_BITS, LENGTH_BITS, MODE_BITS, TileFormat
+from golden.tile_format import CRC_BITS, LENGTH_BITS, MODE_BITS, MODES, TileFormat
 
 __all__ = [
     "LANES",
+    "MODE_RAW",
+    "MODE_SRLC",
+    "MODE_ZRLC",
+    "MODE_ZVC",
     "Beat",
     "CheckedBeat",
     "ChooseOrder",
@@ -23,6 +27,7 @@ __all__ = [
 ]
 
 LANES = (1, 2, 4, 8)
+MODE_RAW, MODE_SRLC, MODE_ZRLC, MODE_ZVC = (MODES.index(mode) for mode in ("raw", "srlc", "zrlc", "zvc"))
 
 
 def check_parameters(fmt: TileFormat, lanes: int) -> None:

@@ -1,11 +1,15 @@
 """The encoder of a tile stream, all modes in one datapath."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Assert, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.tile_format import TileFormat
-from hw.activations.ports import Beat, EncodeOrder, Entry, check_parameters, word_bits
+from golden.tile_format import CRC_BITS, MODES, TileFormat
+from hw.activations.burst_writer import BurstWriter
+from hw.activations.ports import Beat, EncodeOrder, Entry, burst_words, check_parameters, word_bits
+from hw.activations.tokenizer import Tokenizer, field_bits
+from hw.activations.word_queue import WordQueue, queue_depth
+from hw.bits import Packer
 from hw.packet import Packet
 
 __all__ = ["Encoder"]
@@ -50,4 +54,62 @@ class Encoder(wiring.Component):
         )
 
     def elaborate(self, platform) -> Module:
-        return Module()
+        m = Module()
+        fmt, lanes = self._fmt, self._lanes
+        width, words = word_bits(fmt, lanes), burst_words(fmt, lanes)
+        m.submodules.tokenizer = tokenizer = Tokenizer(fmt, lanes)
+        m.submodules.packer = packer = Packer(width, field_bits(fmt, lanes))
+        m.submodules.queue = queue = WordQueue(width, queue_depth(words))
+        m.submodules.writer = writer = BurstWriter(width, words)
+
+        # A tile's order stays at the port until its last beat. Its number and mode are wanted once more when its first
+        # word leaves: those of a short tile, which is over by then, wait in `late`.
+        order = self.i_tile.payload
+        mode = Signal(2)
+        late_mode, late_number, late, port_opened = Signal(2), Signal(CRC_BITS), Signal(), Signal()
+        accept, ends, blocked = Signal(), Signal(), Signal()
+        with m.If(sum(order.mode == MODES.index(name) for name in fmt.modes)):
+            m.d.comb += mode.eq(order.mode)
+        m.d.comb += [
+            blocked.eq(~self.i_tile.valid | (self.i.payload.last & late & ~writer.opens)),
+            tokenizer.valid.eq(self.i.valid & ~blocked),
+            tokenizer.beat.eq(self.i.payload),
+            tokenizer.mode.eq(mode),
+            tokenizer.zero_point.eq(order.zero_point),
+            self.i.ready.eq(tokenizer.ready & ~blocked),
+            accept.eq(self.i.valid & self.i.ready),
+            ends.eq(accept & self.i.payload.last),
+            self.i_tile.ready.eq(ends),
+            writer.mode.eq(Mux(late, late_mode, mode)),
+            writer.number.eq(Mux(late, late_number, order.number)),
+        ]
+        with m.If(ends):
+            m.d.sync += [late_mode.eq(mode), late_number.eq(order.number), port_opened.eq(0)]
+            m.d.sync += late.eq(~port_opened & ~(writer.opens & ~late))
+        with m.Elif(writer.opens):
+            m.d.sync += late.eq(0)
+            with m.If(~late):
+                m.d.sync += port_opened.eq(1)
+
+        m.d.comb += [
+            packer.valid.eq(tokenizer.field_valid),
+            packer.field.eq(tokenizer.field),
+            packer.size.eq(tokenizer.size),
+            packer.last.eq(tokenizer.last),
+            tokenizer.field_ready.eq(packer.ready),
+            packer.writable.eq(queue.writable),
+            packer.endable.eq(queue.endable),
+            queue.write.eq(packer.write),
+            queue.data.eq(packer.word),
+            queue.keep.eq(1),
+            queue.end.eq(packer.end),
+            writer.valid.eq(queue.valid),
+            writer.word.eq(queue.word),
+            writer.last.eq(queue.last),
+            queue.take.eq(writer.take),
+        ]
+        wiring.connect(m, writer.o, wiring.flipped(self.o))
+        wiring.connect(m, writer.o_entry, wiring.flipped(self.o_entry))
+        # The first word of a tile leaves while its order is at hand.
+        m.d.sync += Assert(~writer.opens | late | self.i_tile.valid)
+        return m

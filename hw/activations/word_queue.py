@@ -1,0 +1,108 @@
+"""A queue of payload words that learns only afterwards which word was a tile's last."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hw.memory import Memory
+
+__all__ = ["WordQueue", "queue_depth"]
+
+
+def queue_depth(burst_words: int) -> int:
+    """Words of the queue of an encoder or decoder: two bursts, at least 4."""
+    return max(4, 2 * burst_words)
+
+
+class WordQueue(wiring.Component):
+    """Words in order, the newest held back until it is known whether it is the last of its tile.
+
+    A word that is written but not kept is provisional: when the tile ends, provisional words at its end are dropped
+    (trailing zero words of a payload); a kept word keeps those before it. One ended tile may be in the queue at a
+    time. A word comes out two cycles after it was written and another was kept or the tile ended, one word per cycle.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a word.
+    depth : int
+        Words, a power of two.
+
+    Members
+    -------
+    writable : Out
+        There is room for a word.
+    endable : Out
+        No ended tile is in the queue.
+    write, data, keep : In
+        Append `data`, only if `writable`; `keep` it.
+    end, bad : In
+        The tile ends with its newest kept word, which may be the one being written; only if `endable`.
+    valid, word, last, word_bad : Out
+        The oldest word; `word_bad` is what `bad` was when the tile ended and holds with `last`.
+    take : In
+        Go on to the next word, only if `valid`.
+    """
+
+    def __init__(self, width: int, depth: int) -> None:
+        if depth < 2 or depth & (depth - 1):
+            raise ValueError(f"depth must be a power of two of at least 2, not {depth!r}")
+        self.width, self.depth = width, depth
+        super().__init__(
+            {
+                "writable": Out(1),
+                "endable": Out(1),
+                "write": In(1),
+                "data": In(width),
+                "keep": In(1),
+                "end": In(1),
+                "bad": In(1),
+                "valid": Out(1),
+                "word": Out(width),
+                "last": Out(1),
+                "word_bad": Out(1),
+                "take": In(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(self.width, self.depth)
+        bits = ceil_log2(self.depth)
+        # One bit more than an address, so that full and empty differ.
+        tail, kept, head = (Signal(bits + 1, name=name) for name in ("tail", "kept", "head"))
+        ended, end_place, end_bad = Signal(), Signal(bits), Signal()
+        at_end, load = Signal(), Signal()
+        after_write, after_keep = Signal(bits + 1), Signal(bits + 1)
+
+        m.d.comb += [
+            self.writable.eq((tail ^ head) != self.depth),
+            self.endable.eq(~ended),
+            after_write.eq(tail + self.write),
+            after_keep.eq(kept),
+            memory.write.eq(self.write),
+            memory.write_address.eq(tail),
+            memory.write_data.eq(self.data),
+        ]
+        with m.If(self.write & self.keep):
+            m.d.comb += after_keep.eq(tail + 1)
+        m.d.sync += kept.eq(after_keep)
+        m.d.sync += tail.eq(after_write)
+        with m.If(self.end):
+            m.d.sync += [tail.eq(after_keep), ended.eq(1), end_place.eq(after_keep - 1), end_bad.eq(self.bad)]
+
+        m.d.comb += [
+            at_end.eq(ended & (head[:bits] == end_place)),
+            load.eq((at_end | ((kept != head) & (kept != (head + 1)[: bits + 1]))) & (~self.valid | self.take)),
+            memory.read.eq(load),
+            memory.read_address.eq(head),
+            self.word.eq(memory.read_data),
+        ]
+        with m.If(load):
+            m.d.sync += [head.eq(head + 1), self.valid.eq(1), self.last.eq(at_end), self.word_bad.eq(end_bad)]
+            with m.If(at_end):
+                m.d.sync += ended.eq(0)
+        with m.Elif(self.take):
+            m.d.sync += self.valid.eq(0)
+        return m

@@ -1,0 +1,101 @@
+"""Fields of varying size to words: the packer. Words to fields: `window`."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, ceil_log2
+
+__all__ = ["Packer", "window"]
+
+
+def window(low: Value, high: Value, place: Value, bits: int) -> Value:
+    """The `bits` bits that follow bit `place` of the words `low` and `high`: place 0 is bit 1 of `low`.
+
+    So `place` runs over a whole word and its last value means the beginning of `high`: a pointer that is at the end of
+    a word need not know the next one.
+    """
+    return (Cat(low[1:], high[:bits]) >> place)[:bits]
+
+
+class Packer(wiring.Component):
+    """Packs fields one behind the other into words, from bit 0 of a fresh word for each tile.
+
+    A field is taken each cycle in which the sink is ready; a word is written in the cycle that fills it, the remainder
+    of a tile in the cycle after its last field (together with the next tile's first field).
+
+    Parameters
+    ----------
+    width : int
+        Bits of a word, a power of two.
+    field_bits : int
+        Most bits of a field, at most `width`.
+
+    Members
+    -------
+    valid, field, size, last : In
+        `size` bits of `field` (0 is legal), the rest of which are zero; `last` of its tile.
+    ready : Out
+        The field is taken now.
+    write, word : Out
+        A full word, or the last of a tile filled up with zeros.
+    end : Out
+        The tile ends with the word that is written now or, if none is, with the one written before.
+    writable, endable : In
+        A word can be written, a tile can end. A packer does neither without.
+    """
+
+    def __init__(self, width: int, field_bits: int) -> None:
+        if width < 2 or width & (width - 1):
+            raise ValueError(f"width must be a power of two of at least 2, not {width!r}")
+        if not 1 <= field_bits <= width:
+            raise ValueError(f"field_bits must be in 1..{width}, not {field_bits!r}")
+        self.width, self.field_bits = width, field_bits
+        super().__init__(
+            {
+                "valid": In(1),
+                "field": In(field_bits),
+                "size": In(bits_for(field_bits)),
+                "last": In(1),
+                "ready": Out(1),
+                "write": Out(1),
+                "word": Out(width),
+                "end": Out(1),
+                "writable": In(1),
+                "endable": In(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        width, place_bits = self.width, ceil_log2(self.width)
+        held, place = Signal(width), Signal(place_bits)
+        # A whole word is held: the remainder of a tile (`closing`), or a field as wide as a word behind such a one.
+        full, closing = Signal(), Signal()
+        if self.field_bits < width:
+            closing = full
+        go, take, remains = Signal(), Signal(), Signal()
+        total = Signal(place_bits + 1)
+        shifted = Signal(width + self.field_bits - 1)
+
+        m.d.comb += [
+            go.eq(self.writable & (~closing | self.endable)),
+            self.ready.eq(go & (~self.last | self.endable)),
+            take.eq(self.valid & self.ready),
+            total.eq(place + (self.size & take.replicate(len(self.size)))),
+            shifted.eq((self.field & take.replicate(self.field_bits)) << place),
+            self.word.eq(held | (shifted[:width] & (~full).replicate(width))),
+            self.write.eq(go & (full | total[-1])),
+            remains.eq((total[:-1] != 0) | (full & total[-1])),
+            self.end.eq((go & closing) | (take & self.last & ~remains)),
+        ]
+        with m.If(go & (take | full)):
+            m.d.sync += [place.eq(Mux(take & self.last, 0, total)), closing.eq(take & self.last & remains)]
+            if self.field_bits == width:
+                m.d.sync += full.eq((take & self.last & remains) | (full & total[-1]))
+            with m.If(full):
+                m.d.sync += held.eq(shifted[: self.field_bits])
+            with m.Elif(total[-1]):
+                m.d.sync += held.eq(Cat(shifted[width:], Const(0, 1)))
+            with m.Else():
+                m.d.sync += held.eq(self.word)
+        return m

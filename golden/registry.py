@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from golden.activations.prc import Prc
 from golden.activations.raw import Raw
 from golden.activations.srlc import Srlc
 from golden.activations.zrlc import Zrlc
@@ -19,7 +20,7 @@ from golden.weights.tensor import WeightCodec
 
 __all__ = ["ACTIVATION_CODECS", "WEIGHT_CODECS", "codec_from_config", "weight_codec_from_config"]
 
-ACTIVATION_CODECS: dict[str, type[SymbolCodec[Any]]] = {codec.codec_id: codec for codec in (Raw, Srlc, Zrlc, Zvc)}
+ACTIVATION_CODECS: dict[str, type[SymbolCodec[Any]]] = {codec.codec_id: codec for codec in (Raw, Srlc, Zrlc, Zvc, Prc)}
 
 WEIGHT_CODECS: dict[str, type[WeightCodec[Any]]] = {
     codec.codec_id: codec for codec in (Packed, Huffman, ZeroRuns, RelativeIndex, DeepComp, Mlw)

@@ -44,6 +44,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from golden.activations.prc import Prc, PrcFormat
 from golden.activations.raw import Raw, RawFormat
 from golden.activations.scan import TILE_SCANS
 from golden.activations.srlc import Srlc, SrlcFormat
@@ -70,7 +71,7 @@ __all__ = [
     "codec_of",
 ]
 
-MODES = ("raw", "srlc", "zrlc", "zvc")
+MODES = ("raw", "srlc", "zrlc", "zvc", "prc")
 DEFAULT_MODES = ("raw", "srlc", "zrlc", "zvc")
 LAYOUTS = ("slotted", "packed")
 BURST_BYTES = (32, 64)
@@ -100,7 +101,7 @@ class TileFormat:
     burst_bytes : int
         32 or 64.
     modes : tuple of str
-        What an encoder chooses from; ``raw`` is always one.
+        What an encoder chooses from; ``raw`` is always one. ``prc`` predicts inside planes: ``tile-planar`` only.
     """
 
     word_bits: int = 8
@@ -130,6 +131,8 @@ class TileFormat:
             )
         if "raw" not in self.modes or len(set(self.modes)) != len(self.modes) or not set(self.modes) <= set(MODES):
             raise ValueError(f"modes must be raw and others of {MODES}, not {self.modes!r}")
+        if "prc" in self.modes and self.scan != "tile-planar":
+            raise ValueError(f"scan must be 'tile-planar' where prc is a mode, not {self.scan!r}")
 
     @property
     def tile_symbols(self) -> int:
@@ -164,4 +167,6 @@ def codec_of(fmt: TileFormat, mode: str) -> SymbolCodec[Any]:
             return Zrlc(ZrlcFormat(fmt.run_bits, fmt.word_bits))
         case "zvc":
             return Zvc(ZvcFormat(fmt.word_bits))
+        case "prc":
+            return Prc(PrcFormat(fmt.word_bits))
     raise ValueError(f"mode must be one of {MODES}, not {mode!r}")

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from golden.activations.prc import Prc, PrcFormat
 from golden.activations.raw import Raw, RawFormat
 from golden.activations.srlc import Srlc, SrlcFormat
 from golden.activations.zrlc import Zrlc, ZrlcFormat
@@ -21,6 +22,7 @@ _CODECS = {
     "srlc": st.builds(SrlcFormat, run_bits, word_bits).map(Srlc),
     "zrlc": st.builds(ZrlcFormat, run_bits, word_bits).map(Zrlc) | st.just(Zrlc(ZrlcFormat(5, 16, "eyeriss"))),
     "zvc": st.builds(ZvcFormat, word_bits).map(Zvc),
+    "prc": st.builds(PrcFormat, word_bits).map(Prc),
 }
 
 

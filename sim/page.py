@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sim.summary import Summary
+from sim.units import ENERGIES, SIZES, TIMES, unit_for
 
 __all__ = ["render"]
 
@@ -26,16 +27,6 @@ class _Column:
     scale: float = 1
     text: bool = False
     total: bool = False
-
-
-@dataclass(frozen=True)
-class _Unit:
-    name: str
-    scale: float
-    digits: int
-
-    def __call__(self, value: float) -> str:
-        return f"{value * self.scale:.{self.digits}f}"
 
 
 # Groups of columns of the layer table: heading, columns.
@@ -83,9 +74,6 @@ _GROUPS = (
         ),
     ),
 )
-_SIZES = (_Unit("MB", 1e-6, 3), _Unit("kB", 1e-3, 1))
-_ENERGIES = (_Unit("µJ", 1e-6, 1), _Unit("nJ", 1e-3, 1))
-_TIMES = (_Unit("ms", 1, 2), _Unit("µs", 1e3, 1))
 
 
 def render(summary: Summary, figures: Mapping[str, str], command: str) -> str:
@@ -112,16 +100,11 @@ def render(summary: Summary, figures: Mapping[str, str], command: str) -> str:
         images=_some(summary.images),
         command=command,
         figure=lambda name: _image(name, figures[name]),
-        size=_unit(_SIZES, raw.moved_bytes),
-        energy=_unit(_ENERGIES, raw.dram_energy_pj),
-        time=_unit(_TIMES, raw.dram_time_ms),
+        size=unit_for(SIZES, raw.moved_bytes),
+        energy=unit_for(ENERGIES, raw.dram_energy_pj),
+        time=unit_for(TIMES, raw.dram_time_ms),
         pct=lambda value: f"{value:.2f} %",
     )
-
-
-def _unit(units: tuple[_Unit, ...], greatest: float) -> _Unit:
-    """The largest unit in which the greatest value is not below 1, or the smallest there is."""
-    return next((unit for unit in units if greatest * unit.scale >= 1), units[-1])
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sim.summary import Summary
+from sim.units import ENERGIES, SIZES, unit_for
 
 __all__ = ["print_codecs", "print_summary"]
 
@@ -20,24 +21,28 @@ def print_summary(summary: Summary, console: Console) -> None:
     title = f"{summary.network}: compulsory traffic for one image, mean of {images}"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("codec")
-    for heading in ("bus MB", "index kB", "ratio ", "least image", "most image", "traffic MB", "saving %", "DRAM µJ"):
+    raw = summary.codec("raw")
+    size, energy = unit_for(SIZES, raw.moved_bytes), unit_for(ENERGIES, raw.dram_energy_pj)
+    headings = ("bus", "index kB", "ratio ", "least image", "most image", "traffic", "saving %", "DRAM")
+    units = {"bus": size.name, "traffic": size.name, "DRAM": energy.name}
+    for heading in (f"{name} {units[name]}" if name in units else name for name in headings):
         table.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
     for total in summary.totals:
         table.add_row(
             total.codec,
-            f"{total.bus_bytes / 1e6:.3f}",
+            size(total.bus_bytes),
             f"{total.index_bytes / 1e3:.1f}",
             f"{total.ratio:.3f}",
             f"{total.ratio_images.min:.3f}",
             f"{total.ratio_images.max:.3f}",
-            f"{total.moved_bytes / 1e6:.3f}",
+            size(total.moved_bytes),
             f"{total.moved_saving_pct:.2f}",
-            f"{total.dram_energy_pj / 1e6:.1f}",
+            energy(total.dram_energy_pj),
             style="bold" if total.codec == summary.config["codec"] else "",
         )
     console.print(table)
     console.print("bus, ratio: activations, index included; traffic: all reads and writes, with weights")
-    peaks = ", ".join(f"{row.layout} {row.peak_bytes / 1e3:.0f} kB" for row in summary.footprints)
+    peaks = ", ".join(f"{row.layout} {row.peak_bytes / 1e3:.1f} kB" for row in summary.footprints)
     console.print(f"peak footprint of the activations: {peaks}")
     console.print(f"{summary.round_trip_tensors} tensors coded with {summary.config['codec']} and restored: all equal")
 

@@ -16,6 +16,8 @@ from sim.traffic import LayerTraffic, layer_traffic
 
 __all__ = ["Result", "run"]
 
+_RGB = 3
+
 
 @dataclass(frozen=True)
 class Result:
@@ -73,7 +75,9 @@ def run(
     ValueError
         If network and photos do not fit, or a tensor holds NaN.
     """
-    height, width = network.tensors[network.inputs[0]].shape[1:]
+    channels, height, width = network.tensors[network.inputs[0]].shape
+    if channels != _RGB:
+        raise ValueError(f"input of the network must have {_RGB} channels, as photos have, not {channels}")
     recorder = Recorder(network, preprocess(photos, height, width, mean, spread), config.word_bits)
     sizes: list[dict[str, TensorSizes]] = [{} for _ in photos]
     total = len(photos) * len(network.tensors)

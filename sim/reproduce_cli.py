@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,7 +12,9 @@ from rich.table import Table
 
 from golden.activations.scan import SCANS
 from sim.output import check_writable, write_file
-from sim.reproduce_rlc import Activation, Row, Table1, cifar10, imagenet, run_length_table
+
+if TYPE_CHECKING:
+    from sim.reproduce_rlc import Activation, Row, Table1
 
 __all__ = ["app"]
 
@@ -45,6 +47,8 @@ def rlc(
     more: Annotated[bool, typer.Option("--more", help="Print run widths, policies, other codecs too.")] = False,
 ) -> None:
     """Table 1 of Kim et al. (KETI): bytes that run-length coding of activations saves."""
+    from sim.reproduce_rlc import cifar10, imagenet, run_length_table
+
     if out:
         check_writable(out)
     sources: tuple[tuple[str, Callable[[], tuple[str, list[list[Activation]]]]], ...] = (

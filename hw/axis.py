@@ -8,7 +8,7 @@ port    meaning
 tdata   Fields of the payload in their order, each in whole bytes, least significant first. A symbol is such a
         field: 1 byte for W = 4 and 8, 2 for W = 16. Bits that fill a byte are zero in outputs, ignored in inputs.
 tkeep   Symbol streams alone: a bit for each byte. All ones but in a tile's last beat, whose kept bytes are the
-        lowest ones, at least one symbol. It is read with ``tlast`` alone.
+        lowest ones, at least one symbol. It is read with ``tlast`` alone; bytes not kept are zero in outputs.
 tlast   Ends a tile's symbols or payload, or an index group.
 tuser   Outputs alone: an error; of a symbol stream with ``tlast``, of an index entry with the entry.
 ======  =====================================================================================================
@@ -235,8 +235,10 @@ class Shell(wiring.Component):
         source = getattr(self._core, channel.member)
         m.d.comb += [part.i.valid.eq(source.valid), source.ready.eq(part.i.ready)]
         payload, sent = source.payload, part.i.payload
-        for field in channel.fields:
-            m.d.comb += sent.fields[field.name].eq(_at(payload, field.path))
+        for lane, field in enumerate(channel.fields):
+            value = _at(payload, field.path)
+            kept = (sent.keep[lane].replicate(field.bits) & value) if channel.lanes else value
+            m.d.comb += sent.fields[field.name].eq(kept)
         if channel.has_last:
             m.d.comb += [sent.last.eq(payload.last), self._port(channel, "tlast").eq(part.o.payload.last)]
         if channel.error:

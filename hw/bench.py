@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.tile_format import TileFormat
+from hw.activations.ports import word_bits
 from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.adaptive_encoder import AdaptiveEncoder
+from hw.axis import Channel
 from hw.batch import Batch
 from hw.harness import Harness, Run, Stalls
+from hw.packet import Packet
 from hw.transfers import LAST, USER, Records, beats_of, fields_of, from_beats, from_fields, words_of
 
 __all__ = ["Bench", "Decoded", "Encoded"]
@@ -80,6 +83,7 @@ class Bench:
     def __init__(self, fmt: TileFormat, lanes: int, folder: Path | None = None) -> None:
         self._fmt, self._lanes, self._folder = fmt, lanes, folder
         self._models: dict[str, Harness] = {}
+        self._payload = Channel("o", False, Packet(word_bits(fmt, lanes)))
 
     def model(self, name: str) -> Harness:
         """The model of ``encoder``, ``decoder`` or ``adaptive_encoder``."""
@@ -90,7 +94,7 @@ class Bench:
 
     def payload(self, batch: Batch) -> Records:
         """Golden's payload as records."""
-        return words_of(self.model("decoder").inputs["s_axis"], batch.words, batch.spans)
+        return words_of(self._payload, batch.words, batch.spans)
 
     def encode(self, batch: Batch, stalls: Stalls | None = None, adaptive: bool = False) -> Encoded:
         """Send the batch through the encoder in its modes, or let the adaptive one find them."""

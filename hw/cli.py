@@ -1,0 +1,108 @@
+"""Sub-commands of the hardware, for the command line to register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from golden.activations.scan import TILE_SCANS
+
+__all__ = ["rtl", "run_cosim"]
+
+_CODECS = "tile|raw|srlc|zrlc|zvc"
+
+
+def rtl(
+    codec: Annotated[str, typer.Argument(metavar=_CODECS, help="tile: all modes in one stream.")],
+    lanes: Annotated[int, typer.Option(help="Symbols per cycle: 1, 2, 4 or 8.")] = 4,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("thinwire-rtl"),
+    word_bits: Annotated[int, typer.Option(help="Bits of a symbol: 4, 8 or 16.")] = 8,
+    run_bits: Annotated[int, typer.Option(help="Bits of a run in srlc and zrlc, 1..8.")] = 3,
+    tile: Annotated[str, typer.Option(metavar="HxWxC", help="Size of a tile; by default 64 bursts at most.")] = "",
+    scan: Annotated[str, typer.Option(metavar="|".join(TILE_SCANS), help="Order in a tile.")] = TILE_SCANS[0],
+    burst: Annotated[int, typer.Option(help="Bytes of a memory burst: 32 or 64.")] = 32,
+) -> None:
+    """Write encoder, decoder and index as SystemVerilog, with datasheet, vectors and a test bench."""
+    from hw.generate import generate
+
+    sizes = tuple(int(size) for size in tile.lower().split("x")) if tile else (8, 8, 16 if word_bits == 16 else 32)
+    paths = generate(
+        codec, lanes, out, word_bits=word_bits, run_bits=run_bits, tile=sizes, scan=scan, burst_bytes=burst
+    )
+    console = Console(soft_wrap=True)
+    for path in paths:
+        if path.suffix != ".hex":
+            console.print(str(path), highlight=False)
+    console.print(f"{len(paths)} files; start with {out / 'datasheet.md'}", highlight=False)
+
+
+def run_cosim(
+    tensors: Iterable,
+    total: int,
+    lanes: int,
+    fmt=None,
+    cycles_off: Callable[..., int] | None = None,
+) -> bool:
+    """Co-simulate tensors, with a progress bar, and print a row for each.
+
+    Parameters
+    ----------
+    tensors : iterable of hw.cosim.NamedTensor
+    total : int
+        Number of tensors.
+    lanes : int
+    fmt : TileFormat, optional
+    cycles_off : callable, optional
+        Cycles by which a `hw.cosim.Cosimulation` is off a timing model, summed over its tiles.
+
+    Returns
+    -------
+    bool
+        Whether every bit is equal and no cycle is off.
+    """
+    from hw.cosim import cosimulate
+
+    table = Table("tensor", "symbols", "tiles", "raw B", "coded B", "index B")
+    for heading in ("encode cycles", "symbols/cycle", "decode cycles", "symbols/cycle", "equal", "cycles off"):
+        table.add_column(heading, justify="right")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    sums = dict.fromkeys(("symbols", "tiles", "raw_bytes", "coded_bytes", "index_bytes"), 0)
+    encode_cycles = decode_cycles = off = 0
+    equal = True
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("compiling the models", total=total)
+        for result in cosimulate(tensors, fmt, lanes):
+            progress.update(task, advance=1, description=result.name)
+            for name in sums:
+                sums[name] += getattr(result, name)
+            encode_cycles += result.encode.cycles
+            decode_cycles += result.decode.cycles
+            equal &= result.equal
+            missed = cycles_off(result) if cycles_off else 0
+            off += missed
+            rates = result.symbols_per_cycle
+            table.add_row(
+                result.name,
+                *(f"{getattr(result, name):,}" for name in sums),
+                f"{result.encode.cycles:,}",
+                f"{rates[0]:.3f}",
+                f"{result.decode.cycles:,}",
+                f"{rates[1]:.3f}",
+                "yes" if result.equal else "NO",
+                str(missed) if cycles_off else "",
+            )
+    totals = [f"{sums[name]:,}" for name in sums]
+    rates = [f"{sums['symbols'] / max(cycles, 1):.3f}" for cycles in (encode_cycles, decode_cycles)]
+    table.add_section()
+    measured = (f"{encode_cycles:,}", rates[0], f"{decode_cycles:,}", rates[1])
+    table.add_row("all", *totals, *measured, "yes" if equal else "NO", str(off) if cycles_off else "")
+    Console().print(table)
+    return equal and not off

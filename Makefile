@@ -22,11 +22,11 @@ demo: $(VENV)/.core
 	$(BIN)/thinwire report --out $(OUT)
 
 test: $(VENV)/.test debian
-	$(BIN)/pytest -n 2 --dist worksteal -p no:benchmark
+	$(BIN)/pytest -n 2 --dist worksteal -p no:benchmark --ignore tests/bench
 
 test-browser: DEBIAN += chromium:chromium
 test-browser: $(VENV)/.test debian
-	$(BIN)/pytest -p no:benchmark -m browser
+	$(BIN)/pytest -p no:benchmark --ignore tests/bench -m browser
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check

@@ -135,6 +135,15 @@ def test_comparison_shows_size_beside_entropy(lite0):
     assert rows["packed"].error == rows["huffman"].error
 
 
+def test_error_is_relative_to_the_weights():
+    model = tiny()
+    (row,) = compare(model, Recipe(bits=4), ["packed"])
+    before = [weight.values.ravel().astype(np.float64) for weight in find_weights(model)]
+    after = [stored.restore().ravel() for stored in compress(model, Recipe("packed", 4)).tensors]
+    lost, all_of_it = np.concatenate(after) - np.concatenate(before), np.concatenate(before)
+    assert row.error == pytest.approx(np.linalg.norm(lost) / np.linalg.norm(all_of_it))
+
+
 def test_comparison_covers_the_registry_and_tells_what_fails():
     rows = {row.codec: row for row in compare(tiny(), Recipe("deepcomp", 1))}
     assert list(rows) == list(WEIGHT_CODECS)

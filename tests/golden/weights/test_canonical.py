@@ -75,6 +75,13 @@ def test_stored_table_comes_back(counts, first, limit):
         assert (again.first, again.lengths.tolist(), reader.position) == (table.first, table.lengths.tolist(), bits)
 
 
+@pytest.mark.parametrize(("absent", "steps"), [(1, 3), (2, 6), (3, 10), (66, 10), (67, 13), (69, 20), (132, 20)])
+def test_absent_symbols_take_the_longest_gaps(absent, steps):
+    table = CodeTable.from_counts(0, [5, *[0] * absent, 5], 14)
+    # Head, "step" to length 1, the gap, "same".
+    assert table.size_bits() == 25 + 3 + steps + 1
+
+
 def test_table_is_cut_to_the_symbols_that_occur():
     table = CodeTable.from_counts(-3, [0, 0, 5, 0, 7, 0], 14)
     assert (table.first, table.lengths.tolist()) == (-1, [1, 0, 1])

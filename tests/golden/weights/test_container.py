@@ -139,9 +139,9 @@ def test_damage_names_tensor_and_bytes():
         load(bytes(data))
 
 
-def rewritten(change) -> bytes:
-    """A small file whose directory was changed by someone who knows the format: all CRCs are right."""
-    data = dump(small_file())
+def rewritten(change, data: bytes | None = None) -> bytes:
+    """A file whose directory was changed by someone who knows the format: all CRCs are right."""
+    data = data or dump(small_file())
     size = struct.unpack_from("<I", data, 10)[0]
     end = -(-(18 + size) // 64) * 64
     directory = json.loads(zlib.decompress(data[18 : 18 + size]))
@@ -182,6 +182,17 @@ def test_directories_that_make_no_sense_are_refused(change, message):
 
 def test_a_rewritten_directory_is_otherwise_accepted():
     assert load(rewritten(lambda d: None)).tensors[0].name == "a"
+
+
+def test_padding_of_scales_must_be_zero():
+    data = bytearray(dump(WeightFile((stored("three", Packed(), weights(3, 8), LinearFormat(axis=0)),))))
+    body = data[-40:]  # three gains, padding, 24 weights
+    assert body[12:16] == bytes(4)
+    body[13] = 1
+    data[-40:] = body
+    crc = zlib.crc32(body)
+    with pytest.raises(CorruptStreamError, match="tensor 'three': padding of scales and entry points must be zero"):
+        load(rewritten(changed(crc=crc), bytes(data)))
 
 
 def test_a_stream_that_breaks_its_codec_names_the_tensor():

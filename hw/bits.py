@@ -1,6 +1,6 @@
 """Fields of varying size to words: the packer. Words to fields: `window`."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
@@ -20,8 +20,9 @@ def window(low: Value, high: Value, place: Value, bits: int) -> Value:
 class Packer(wiring.Component):
     """Packs fields one behind the other into words, from bit 0 of a fresh word for each tile.
 
-    A field is taken each cycle in which the sink is ready; a word is written in the cycle that fills it, the remainder
-    of a tile in the cycle after its last field (together with the next tile's first field).
+    A field is taken each cycle in which the sink is ready. A word is written in the cycle that fills it or takes the
+    tile's last field; what this field has beyond the word is written in the next cycle, which takes the next tile's
+    first field.
 
     Parameters
     ----------
@@ -71,31 +72,42 @@ class Packer(wiring.Component):
         held, place = Signal(width), Signal(place_bits)
         # A whole word is held: the remainder of a tile (`closing`), or a field as wide as a word behind such a one.
         full, closing = Signal(), Signal()
-        if self.field_bits < width:
+        wide = self.field_bits == width
+        if not wide:
             closing = full
-        go, take, remains = Signal(), Signal(), Signal()
-        total = Signal(place_bits + 1)
-        shifted = Signal(width + self.field_bits - 1)
+        go, take, fills, behind = Signal(), Signal(), Signal(), Signal()
+        total, shifted = Signal(place_bits + 1), Signal(width + self.field_bits - 1)
+        upper = Signal(self.field_bits)
 
+        # Behind a full word the field goes to the next one: `place` is 0 then and stands for the word's width.
         m.d.comb += [
             go.eq(self.writable & (~closing | self.endable)),
             self.ready.eq(go & (~self.last | self.endable)),
             take.eq(self.valid & self.ready),
-            total.eq(place + (self.size & take.replicate(len(self.size)))),
-            shifted.eq((self.field & take.replicate(self.field_bits)) << place),
-            self.word.eq(held | (shifted[:width] & (~full).replicate(width))),
-            self.write.eq(go & (full | total[-1])),
-            remains.eq((total[:-1] != 0) | (full & total[-1])),
-            self.end.eq((go & closing) | (take & self.last & ~remains)),
+            total.eq(place + self.size),
+            shifted.eq(self.field << place),
+            upper.eq(shifted[width:] | (self.field & (full & take).replicate(self.field_bits))),
+            self.word.eq(
+                held
+                | Cat(shifted[: self.field_bits] & (~full).replicate(self.field_bits), shifted[self.field_bits : width])
+            ),
+            # A tile's last word is written as it is, unless the field goes past it.
+            fills.eq(total[-1] | (self.last & (total != 0))),
+            behind.eq(full | (total[-1] & (total[:-1] != 0))),
+            self.write.eq((go & full) | (take & fills)),
+            self.end.eq((go & closing) | (take & self.last & ~behind)),
         ]
-        with m.If(go & (take | full)):
-            m.d.sync += [place.eq(Mux(take & self.last, 0, total)), closing.eq(take & self.last & remains)]
-            if self.field_bits == width:
-                m.d.sync += full.eq((take & self.last & remains) | (full & total[-1]))
-            with m.If(full):
-                m.d.sync += held.eq(shifted[: self.field_bits])
-            with m.Elif(total[-1]):
-                m.d.sync += held.eq(Cat(shifted[width:], Const(0, 1)))
-            with m.Else():
-                m.d.sync += held.eq(self.word)
+        with m.If(take):
+            m.d.sync += [place.eq(Mux(self.last, 0, total)), closing.eq(self.last & behind)]
+        with m.Elif(go):
+            m.d.sync += closing.eq(0)
+        with m.If((go & full) | (take & fills)):
+            m.d.sync += held.eq(upper)
+        with m.Elif(take):
+            m.d.sync += held.eq(self.word)
+        if wide:
+            with m.If(take):
+                m.d.sync += full.eq((self.last & behind) | (full & total[-1]))
+            with m.Elif(go):
+                m.d.sync += full.eq(0)
         return m

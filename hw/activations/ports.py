@@ -10,6 +10,7 @@ from amaranth.utils import bits_for, ceil_log2
 from golden.tile_format import CRC_BITS, LENGTH_BITS, MODE_BITS, MODES, TileFormat
 
 __all__ = [
+    "HARDWARE_MODES",
     "LANES",
     "MODE_RAW",
     "MODE_SRLC",
@@ -27,7 +28,8 @@ __all__ = [
 ]
 
 LANES = (1, 2, 4, 8)
-MODE_RAW, MODE_SRLC, MODE_ZRLC, MODE_ZVC = (MODES.index(mode) for mode in ("raw", "srlc", "zrlc", "zvc"))
+HARDWARE_MODES = ("raw", "srlc", "zrlc", "zvc")
+MODE_RAW, MODE_SRLC, MODE_ZRLC, MODE_ZVC = (MODES.index(mode) for mode in HARDWARE_MODES)
 
 
 def check_parameters(fmt: TileFormat, lanes: int) -> None:
@@ -38,12 +40,15 @@ def check_parameters(fmt: TileFormat, lanes: int) -> None:
     TypeError
         If `fmt` is not a `TileFormat`.
     ValueError
-        If `lanes` is not 1, 2, 4 or 8. (`TileFormat` itself refuses its own bad parameters.)
+        If `lanes` is not 1, 2, 4 or 8, or the format has a mode without hardware. (`TileFormat` itself refuses its own
+        bad parameters.)
     """
     if not isinstance(fmt, TileFormat):
         raise TypeError(f"fmt must be a TileFormat, not {type(fmt).__name__}")
     if lanes not in LANES or isinstance(lanes, bool):
         raise ValueError(f"lanes must be 1, 2, 4 or 8, not {lanes!r}")
+    if not set(fmt.modes) <= set(HARDWARE_MODES):
+        raise ValueError(f"modes of hardware must be of {HARDWARE_MODES}, not {fmt.modes!r}")
 
 
 def word_bits(fmt: TileFormat, lanes: int) -> int:

@@ -59,7 +59,7 @@ class Encoder(wiring.Component):
         width, words = word_bits(fmt, lanes), burst_words(fmt, lanes)
         m.submodules.tokenizer = tokenizer = Tokenizer(fmt, lanes)
         m.submodules.packer = packer = Packer(width, field_bits(fmt, lanes))
-        m.submodules.queue = queue = WordQueue(width, queue_depth(words))
+        m.submodules.queue = queue = WordQueue(width, queue_depth(words), provisional=False)
         m.submodules.writer = writer = BurstWriter(width, words)
 
         # A tile's order stays at the port until its last beat. Its number and mode are wanted once more when its first
@@ -101,7 +101,6 @@ class Encoder(wiring.Component):
             packer.endable.eq(queue.endable),
             queue.write.eq(packer.write),
             queue.data.eq(packer.word),
-            queue.keep.eq(1),
             queue.end.eq(packer.end),
             writer.valid.eq(queue.valid),
             writer.word.eq(queue.word),

@@ -196,12 +196,11 @@ def _gather(tokens: list[Value], ends: list[Value]) -> list[Value]:
     """The tokens that end, moved together to the front; zero behind them."""
     gathered: list[Value] = []
     for token, end in zip(reversed(tokens), reversed(ends), strict=True):
-        kept = token & end.replicate(len(token))
         if not gathered:
-            gathered = [kept]
+            gathered = [token & end.replicate(len(token))]
             continue
         moved = [
-            gathered[0] & ~end.replicate(len(token)) | kept,
+            Mux(end, token, gathered[0]),
             *(Mux(end, gathered[k - 1], gathered[k]) for k in range(1, len(gathered))),
             gathered[-1] & end.replicate(len(token)),
         ]

@@ -1,6 +1,6 @@
 """A queue of payload words that learns only afterwards which word was a tile's last."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -28,6 +28,8 @@ class WordQueue(wiring.Component):
         Bits of a word.
     depth : int
         Words, a power of two.
+    provisional : bool
+        Whether words may be written without being kept.
 
     Members
     -------
@@ -36,7 +38,7 @@ class WordQueue(wiring.Component):
     endable : Out
         No ended tile is in the queue.
     write, data, keep : In
-        Append `data`, only if `writable`; `keep` it.
+        Append `data`, only if `writable`; `keep` it (ignored if nothing is provisional).
     end, bad : In
         The tile ends with its newest kept word, which may be the one being written; only if `endable`.
     valid, word, last, word_bad : Out
@@ -45,10 +47,10 @@ class WordQueue(wiring.Component):
         Go on to the next word, only if `valid`.
     """
 
-    def __init__(self, width: int, depth: int) -> None:
+    def __init__(self, width: int, depth: int, provisional: bool) -> None:
         if depth < 2 or depth & (depth - 1):
             raise ValueError(f"depth must be a power of two of at least 2, not {depth!r}")
-        self.width, self.depth = width, depth
+        self.width, self.depth, self.provisional = width, depth, provisional
         super().__init__(
             {
                 "writable": Out(1),
@@ -71,36 +73,40 @@ class WordQueue(wiring.Component):
         m.submodules.memory = memory = Memory(self.width, self.depth)
         bits = ceil_log2(self.depth)
         # One bit more than an address, so that full and empty differ.
-        tail, kept, head = (Signal(bits + 1, name=name) for name in ("tail", "kept", "head"))
+        tail, head = Signal(bits + 1), Signal(bits + 1)
+        kept = Signal(bits + 1) if self.provisional else tail
         ended, end_place, end_bad = Signal(), Signal(bits), Signal()
-        at_end, load = Signal(), Signal()
-        after_write, after_keep = Signal(bits + 1), Signal(bits + 1)
+        keeps, at_end, load = Signal(), Signal(), Signal()
+        behind, following = Signal(bits + 1), Signal(bits + 1)
 
         m.d.comb += [
             self.writable.eq((tail ^ head) != self.depth),
             self.endable.eq(~ended),
-            after_write.eq(tail + self.write),
-            after_keep.eq(kept),
             memory.write.eq(self.write),
             memory.write_address.eq(tail),
             memory.write_data.eq(self.data),
+            behind.eq(tail + 1),
+            keeps.eq(self.write & (self.keep if self.provisional else 1)),
         ]
-        with m.If(self.write & self.keep):
-            m.d.comb += after_keep.eq(tail + 1)
-        m.d.sync += kept.eq(after_keep)
-        m.d.sync += tail.eq(after_write)
+        with m.If(self.write):
+            m.d.sync += tail.eq(behind)
+        with m.If(keeps):
+            m.d.sync += kept.eq(behind)
         with m.If(self.end):
-            m.d.sync += [tail.eq(after_keep), ended.eq(1), end_place.eq(after_keep - 1), end_bad.eq(self.bad)]
+            m.d.sync += [ended.eq(1), end_place.eq(Mux(keeps, tail, kept - 1)), end_bad.eq(self.bad)]
+            if self.provisional:
+                m.d.sync += tail.eq(Mux(keeps, behind, kept))
 
         m.d.comb += [
+            following.eq(head + 1),
             at_end.eq(ended & (head[:bits] == end_place)),
-            load.eq((at_end | ((kept != head) & (kept != (head + 1)[: bits + 1]))) & (~self.valid | self.take)),
+            load.eq((at_end | ((kept != head) & (kept != following))) & (~self.valid | self.take)),
             memory.read.eq(load),
             memory.read_address.eq(head),
             self.word.eq(memory.read_data),
         ]
         with m.If(load):
-            m.d.sync += [head.eq(head + 1), self.valid.eq(1), self.last.eq(at_end), self.word_bad.eq(end_bad)]
+            m.d.sync += [head.eq(following), self.valid.eq(1), self.last.eq(at_end), self.word_bad.eq(end_bad)]
             with m.If(at_end):
                 m.d.sync += ended.eq(0)
         with m.Elif(self.take):

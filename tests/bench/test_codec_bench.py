@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from golden.tile_format import MODES, TileFormat
+from golden.tile_format import DEFAULT_MODES, TileFormat
 from golden.tile_stream import decode_tensor, encode_tensor, tensor_sizes
 from sim.images import load_images, preprocess
 from sim.lite0 import INPUT_PIXELS, build_lite0
@@ -20,7 +20,7 @@ from sim.tensors import capture
 SIZES_MB_PER_S = 200.0
 STREAM_MB_PER_S = 100.0
 
-CHOICES = {mode: ("raw", mode) for mode in MODES[1:]} | {"raw": ("raw",), "all": MODES}
+CHOICES = {mode: ("raw", mode) for mode in DEFAULT_MODES[1:]} | {"raw": ("raw",), "all": DEFAULT_MODES}
 
 pytestmark = [pytest.mark.bench, pytest.mark.benchmark(timer=time.process_time, warmup=True, warmup_iterations=2)]
 

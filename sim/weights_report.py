@@ -41,9 +41,10 @@ def inspect_table(file: WeightFile) -> Table:
     codecs = ", ".join(dict.fromkeys(row["codec"]["codec"] for row in rows))
     title = f"{len(rows)} tensors as {codecs}; bytes by part; {len(file.attachment)} bytes of graph and biases"
     table = Table(title=title, show_footer=True, box=box.SIMPLE, padding=(0, 1, 0, 0))
-    table.add_column("tensor", no_wrap=True)
-    for heading in ("weights", "bits per weight", "blocks", *names):
-        table.add_column(heading, justify="right")
+    # On a narrow terminal names fold; figures never do.
+    table.add_column("tensor", overflow="fold")
+    for heading in ("weights", "bits/w", "blocks", *names):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         parts = [_bytes(row["parts_bits"].get(name, 0)) for name in names]
         numbers = [str(row["weights"]), f"{row['bits_per_weight']:.3f}", str(row["blocks"])]
@@ -89,11 +90,11 @@ def compare_table(rows: list[dict[str, Any]], recipe: Recipe) -> Table:
     """The rows as a table."""
     kept = f", {100 * recipe.density:g} % of the weights kept per {recipe.scope}" if recipe.density < 1 else ""
     slices = "per channel" if recipe.per_channel else "per tensor"
-    title = f"{recipe.bits} bits, {recipe.scheme} {slices}{kept}; tables, entry points and scales included"
+    title = f"{recipe.bits} bits, {recipe.scheme} {slices}{kept}; with tables, entry points, scales; ratio to float32"
     table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("codec", no_wrap=True)
-    for heading in ("bits per weight", "entropy", "bytes", "ratio to fp32", "error %", "encode s", "decode s"):
-        table.add_column(heading, justify="right")
+    for heading in ("bits/w", "entropy", "bytes", "ratio", "error %", "encode s", "decode s"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         if "fault" in row:
             table.add_row(row["codec"], row["fault"])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from golden.codec import symbol_dtype
 from golden.tile_index import index_bytes
 from golden.tile_stream import tensor_sizes
-from sim.config import CODECS, RunConfig
+from sim.config import RunConfig
 
 __all__ = ["BreakEven", "break_even"]
 
@@ -49,7 +49,7 @@ def break_even(config: RunConfig) -> BreakEven:
     nonzero = rng.integers(1, 1 << config.word_bits, shape).astype(symbol_dtype(config.word_bits))
     draw = rng.random(shape)
     fractions = np.linspace(0.0, 1.0, _STEPS)
-    codecs = [codec for codec in CODECS if codec != "raw"]
+    codecs = [codec for codec in config.codecs if codec != "raw"]
     ratios = {codec: np.empty(_STEPS) for codec in codecs}
     for step, fraction in enumerate(fractions.tolist()):
         symbols = np.where(draw < fraction, 0, nonzero).astype(nonzero.dtype)

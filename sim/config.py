@@ -10,6 +10,7 @@ from golden.tile_format import BURST_BYTES, DEFAULT_MODES, LAYOUTS, MODES, TileF
 __all__ = ["BYPASSES", "CODECS", "RunConfig", "parse_tile"]
 
 CODECS = (*MODES, "best")
+PLANAR_SCAN, PLANAR_MODES = "tile-planar", ("prc",)  # prediction needs neighbours of one plane
 BYPASSES = ("tile", "tensor", "activation")
 
 
@@ -61,6 +62,11 @@ class RunConfig:
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, not {getattr(self, name)!r}")
         self.format_of(self.codec)
+
+    @property
+    def codecs(self) -> tuple[str, ...]:
+        """What a run compares: all codecs that can follow the scan."""
+        return tuple(codec for codec in CODECS if self.scan == PLANAR_SCAN or codec not in PLANAR_MODES)
 
     def format_of(self, codec: str) -> TileFormat:
         """The tile format in which `codec` is used.

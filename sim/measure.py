@@ -12,7 +12,7 @@ from golden.activations.bypass import is_bypassed
 from golden.tile_format import MODES
 from golden.tile_index import index_bytes
 from golden.tile_stream import TileSizes, decode_tensor, encode_tensor, tensor_sizes
-from sim.config import CODECS, RunConfig
+from sim.config import RunConfig
 from sim.network import Network, Tensor
 from sim.tensors import Recorder
 
@@ -119,7 +119,7 @@ def entropy_bits(counts: NDArray[np.int64]) -> float:
 def _code(symbols: Symbols, tensor: Tensor, zero_point: int, config: RunConfig) -> dict[str, CodedSize]:
     _verify(symbols, zero_point, config, tensor.name)
     raw = tensor_sizes(symbols, config.format_of("raw"), zero_point, "raw")
-    return {codec: _coded_size(symbols, raw, tensor, zero_point, config, codec) for codec in CODECS}
+    return {codec: _coded_size(symbols, raw, tensor, zero_point, config, codec) for codec in config.codecs}
 
 
 def _coded_size(

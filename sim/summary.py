@@ -11,7 +11,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from golden.tile_format import MODES
-from sim.config import CODECS
 from sim.energy import CONSTANTS, EnergyParts, dram_time_s, energy
 from sim.measure import TensorSizes
 from sim.run import Result
@@ -114,6 +113,7 @@ class Summary(_Model):
     network: str
     images: tuple[str, ...]
     config: dict[str, Any]
+    best_modes: tuple[str, ...]
     layers_count: int
     activation_tensors: int
     macs: int
@@ -144,6 +144,7 @@ def summarize(result: Result) -> Summary:
         network=network.name,
         images=result.images,
         config=config.to_json(),
+        best_modes=config.format_of("best").modes,
         layers_count=len(network.layers),
         activation_tensors=len(coded[0]),
         macs=network.macs,
@@ -152,7 +153,7 @@ def summarize(result: Result) -> Summary:
         activation_zero_fraction=sum(size.zeros for image in coded for size in image) / max(values, 1),
         entropy_ratio=_entropy_ratio(8 * len(coded) * raw_bytes, [size for image in coded for size in image]),
         round_trip_tensors=sum(len(image) for image in coded),
-        totals=tuple(_totals(result, codec) for codec in CODECS),
+        totals=tuple(_totals(result, codec) for codec in config.codecs),
         footprints=_footprints(result),
         quantization=tuple(
             QuantizationRow(tensor=name, scale=found.scale, zero_point=found.zero_point)

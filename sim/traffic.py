@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sim.config import CODECS, RunConfig
+from sim.config import RunConfig
 from sim.measure import TensorSizes
 from sim.network import Layer, Network
 
@@ -76,7 +76,7 @@ def layer_traffic(network: Network, sizes: Mapping[str, TensorSizes], config: Ru
     """
     image = next(iter(sizes.values())).image
     return [
-        LayerTraffic(layer, image, {codec: _moved(network, layer, sizes, config, codec) for codec in CODECS})
+        LayerTraffic(layer, image, {codec: _moved(network, layer, sizes, config, codec) for codec in config.codecs})
         for layer in network.layers
     ]
 

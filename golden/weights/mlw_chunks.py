@@ -84,8 +84,7 @@ def read_chunks(words, position, stop, shape, indices, runs):  # type: ignore[no
     """
     symbols, run_symbols, wdiv, w_width, zdiv, truncated, highest = shape
     raw, z_width, z_field = wdiv == RAW, zdiv if run_symbols else 0, run_field_bits(zdiv)
-    w_pos, z_pos, w_quotient, z_quotient = 0, 0, 0, 0
-    w_done, z_done = 0, 0
+    w_pos = z_pos = w_quotient = z_quotient = w_done = z_done = np.int64(0)
     while True:
         w_enable, z_enable = enables(w_pos, z_pos, symbols, run_symbols)
         w_before, z_before = w_pos, z_pos

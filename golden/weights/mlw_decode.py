@@ -90,7 +90,7 @@ def _decode(words, start, stop, values, last, store):  # type: ignore[no-untyped
     runs = np.empty(SLICE_SYMBOLS + 2, np.int64)
     palette = np.zeros(PALETTE_ENTRIES, np.int64)
     state = np.zeros(4, np.int64)
-    position, count, fresh, closed = start, 0, True, False
+    position, count, fresh, closed = start, np.int64(0), True, False
     while position < stop:
         if position + 3 > stop:
             return SHORT, position, count

@@ -218,7 +218,7 @@ def _write_chunks(words, position, row, slice_, indices, runs):  # type: ignore[
     symbols, mode, _, _ = slice_
     zdiv, wdiv, truncated, w_width, field, run_symbols = _shape(row, slice_)
     raw, with_runs = mode == RAW_MODE, zdiv != NO_RUNS
-    w_pos, z_pos, w_done, z_done = 0, 0, 0, 0
+    w_pos = z_pos = w_done = z_done = np.int64(0)
     w_quotient = indices[0] >> wdiv
     z_quotient = runs[0] >> zdiv if with_runs else 0
     while True:

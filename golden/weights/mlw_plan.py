@@ -137,9 +137,10 @@ def _path(v, starts, runs, rows):  # type: ignore[no-untyped-def]
 def _unit_bits(v, starts, unit, row, table, empty, sums, bits, unary):  # type: ignore[no-untyped-def]
     """Bits of the indices of a unit with one alphabet, in each mode, and those of them that are WUNARY0."""
     sums[:] = 0
+    one = np.int64(1)
     for place in range(starts[unit], starts[unit + 1]):
         if is_symbol(v, place, row[WITH_RUNS], empty):
-            tally(sums, table[v[place]], 1)
+            tally(sums, table[v[place]], one)
     mode_bits(sums, row, bits, unary)
 
 
@@ -160,6 +161,15 @@ def _cheapest(closed, bases, cheapest):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _row_of(bases, state):  # type: ignore[no-untyped-def]
+    """The alphabet of a state."""
+    row = 0
+    while bases[row + 1] <= state:
+        row += 1
+    return row
+
+
+@njit(cache=True, nogil=True)
 def _trace(starts, rows, bases, came, cheapest, closed):  # type: ignore[no-untyped-def]
     """Follow the path back; return its slices in order."""
     slices = np.zeros((starts.size, 6), np.int64)
@@ -169,7 +179,7 @@ def _trace(starts, rows, bases, came, cheapest, closed):  # type: ignore[no-unty
         step = came[unit, state]
         if step == 0:
             continue
-        row = np.searchsorted(bases, state, side="right") - 1
+        row = _row_of(bases, state)
         shifts = ZSHIFTS if rows[row, WITH_RUNS] else 1
         place -= 1
         slices[place, FIRST], slices[place, LAST] = starts[unit], starts[last]

@@ -6,8 +6,12 @@ its pages where this pays, and later to those of the slices that a first search 
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from golden.weights.mlw_alphabet import (
     ALL_SIZES,
@@ -43,6 +47,8 @@ __all__ = [
     "refined_pool",
 ]
 
+Array = NDArray[Any]
+
 FIRST, LAST, ALPHABET, MODE, ZSHIFT, NEW = range(6)
 """Columns of a planned slice: first weight, one past the last, alphabet, mode, ZDIV, whether NEWPAL is set."""
 
@@ -63,13 +69,13 @@ _REFINED_SLICES = 16
 
 @njit(cache=True, nogil=True)
 def cut_units(v):  # type: ignore[no-untyped-def]
-    """First weight of each unit, and the end. All but the first start with a weight that is not zero."""
+    """First weight of each unit, and the end. All but the first start with a weight that is not zero, all hold one."""
     starts = np.empty(v.size // _UNIT_WEIGHTS + 2, np.int64)
     starts[0] = 0
     count, nonzero = 1, 0
     for place in range(v.size):
         if v[place] != 0:
-            if nonzero == _UNIT_WEIGHTS or place - starts[count - 1] >= _UNIT_SPAN:
+            if nonzero == _UNIT_WEIGHTS or (nonzero and place - starts[count - 1] >= _UNIT_SPAN):
                 starts[count] = place
                 count, nonzero = count + 1, 0
             nonzero += 1
@@ -106,44 +112,32 @@ def is_symbol(v, place, with_runs, empty):  # type: ignore[no-untyped-def]
     return not with_runs or v[place] != 0 or (empty and place == v.size - 1)
 
 
-@njit(cache=True, nogil=True)
-def first_pool(v, starts, runs):  # type: ignore[no-untyped-def]
+def first_pool(v: Array, starts: Array, runs: Array) -> Array:
     """Alphabets of the whole block, which code all of it, and those of pages that gain by their own."""
-    rows = np.zeros((5 + 2 * _WIDTHS + 2 * _PAGES, ROW), np.int64)
+    rows = np.zeros((4 + 2 * _WIDTHS + 2 * _PAGES, ROW), np.int64)
     units = starts.size - 1
     size = _add_fits(v, starts, runs, rows, 0, 0, units, ALL_SIZES)
     if v.size <= _SMALL_BLOCK:
         size = _add_fits(v, starts, runs, rows, size, 0, units, NO_SIZES)
     size = _add_common(v, starts, runs, rows, size, 0, units)
     page_weights = max(_PAGE_WEIGHTS, -(-v.size // _PAGES))
-    first = 0
-    while first < units:
-        last = first + 1
-        while last < units and starts[last] - starts[first] < page_weights:
-            last += 1
+    bounds = np.append(np.searchsorted(starts[:-1], np.arange(0, v.size, page_weights)), units)
+    for first, last in pairwise(np.unique(bounds).tolist()):
         size = _add_fits(v, starts, runs, rows, size, first, last, FEW_SIZES)
-        first = last
-    return rows[:size].copy()
+    return rows[:size]
 
 
-@njit(cache=True, nogil=True)
-def refined_pool(v, starts, runs, rows, slices):  # type: ignore[no-untyped-def]
+def refined_pool(v: Array, starts: Array, runs: Array, rows: Array, slices: Array) -> Array:
     """The alphabets that a path uses, and those of its longest slices that gain by their own."""
-    used = np.zeros(rows.shape[0], np.bool_)
-    used[slices[:, ALPHABET]] = True
-    pool = np.zeros((used.sum() + _REFINED_SLICES * (2 + 2 * _WIDTHS), ROW), np.int64)
-    size = 0
-    for row in range(rows.shape[0]):
-        if used[row]:
-            pool[size] = rows[row]
-            size += 1
-    lengths = slices[:, LAST] - slices[:, FIRST]
-    for number in np.argsort(-lengths, kind="mergesort")[:_REFINED_SLICES]:
-        first = np.searchsorted(starts, slices[number, FIRST])
-        last = np.searchsorted(starts, slices[number, LAST])
+    used = rows[np.unique(slices[:, ALPHABET])]
+    pool = np.zeros((len(used) + _REFINED_SLICES * (2 + 2 * _WIDTHS), ROW), np.int64)
+    pool[: len(used)] = used
+    size = len(used)
+    longest = np.argsort(slices[:, FIRST] - slices[:, LAST], kind="stable")[:_REFINED_SLICES]
+    for first, last in np.searchsorted(starts, slices[longest][:, [FIRST, LAST]]).tolist():
         size = _add_fits(v, starts, runs, pool, size, first, last, ALL_SIZES)
         size = _add_common(v, starts, runs, pool, size, first, last)
-    return pool[:size].copy()
+    return pool[:size]
 
 
 @njit(cache=True, nogil=True)
@@ -188,7 +182,7 @@ def _add_common(v, starts, runs, rows, size, first, last):  # type: ignore[no-un
         for row in range(fits):
             if rows[row, WITH_RUNS] == with_runs:
                 index_table(rows[row], table)
-                best = min(best, _page_bits(rows[row], table, counts, runs, 0, 0))
+                best = min(best, _page_bits(rows[row], table, counts, runs, first, first))
         for width in range(1, 1 + _WIDTHS):
             if best == NEVER or np.count_nonzero(counts) <= 1 << width:
                 break
@@ -212,7 +206,9 @@ def _page_bits(row, table, counts, runs, first, last):  # type: ignore[no-untype
     if row[WITH_RUNS]:
         best = NEVER
         for shift in range(ZSHIFTS):
-            unary_bits = runs[first:last, shift].sum() + runs[first:last, RUN_COUNT].sum() * shift
-            best = min(best, unary_bits)
+            run_bits = np.int64(0)
+            for unit in range(first, last):
+                run_bits += runs[unit, shift] + runs[unit, RUN_COUNT] * shift
+            best = min(best, run_bits)
         total += best
     return total

@@ -66,6 +66,8 @@ KINDS = {
     "palette": palette,
     "skewed": skewed,
     "channels": scaled,
+    "zeros first": lambda rng, n: np.append(np.zeros(n // 3), palette(rng, n - n // 3)),
+    "zeros last": lambda rng, n: np.append(laplace(rng, n - n // 3), np.zeros(n // 3)),
     "zeros": lambda rng, n: np.zeros(n),
     "one value": lambda rng, n: np.full(n, rng.integers(-255, 256)),
     "lone value": lambda rng, n: np.where(rng.random(n) < 0.002, rng.integers(-255, 256), 0),

@@ -57,9 +57,9 @@ opt_clean
 alumacc
 share
 opt
+tee -q -o memories.json stat -json
 memory -nomap
 opt_clean
-tee -q -o memories.json stat -json
 opt -fast -full
 opt -undriven -fine
 techmap

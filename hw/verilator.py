@@ -15,7 +15,7 @@ from pathlib import Path
 __all__ = ["build", "default_folder", "lint", "verilator_root"]
 
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
-_COMPILE = ("g++", "-std=gnu++17", "-O2", "-fcf-protection=none", "-w")
+_COMPILE = ("g++", "-std=gnu++17", "-O1", "-fcf-protection=none", "-w")
 
 
 def default_folder() -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from golden.tile_format import BURST_BYTES, DEFAULT_MODES, LAYOUTS, MODES, TileFormat
@@ -83,4 +83,4 @@ class RunConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**asdict(self), "tile": list(self.tile)}

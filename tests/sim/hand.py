@@ -24,13 +24,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from tiny_models import model
 
 from sim.config import RunConfig
+from sim.images import Photo
 from sim.network import Network, load_network
+from sim.run import Result, run
 from sim.tensors import Quantization, Sample
 
-__all__ = ["CONFIG", "HandRecorder", "hand_network", "symbols"]
+__all__ = ["CONFIG", "HandRecorder", "dense_symbols", "hand_network", "hand_result", "symbols"]
 
 CONFIG = RunConfig("zvc", tile=(8, 8, 4))
 
@@ -63,6 +66,20 @@ def symbols() -> dict[str, np.ndarray]:
         "y": np.arange(128),
     }
     return {name: values.astype(np.uint8).reshape(-1, 8, 8) for name, values in flat.items()}
+
+
+def dense_symbols() -> dict[str, np.ndarray]:
+    """An image whose tensor `a` has no zeros: it travels raw, 8 bursts under every codec of the table."""
+    return symbols() | {"a": symbols()["c"]}
+
+
+def hand_result(config: RunConfig = CONFIG, *images: dict[str, np.ndarray]) -> Result:
+    """A run over images of given symbols; by default over `symbols` and `dense_symbols`."""
+    images = images or (symbols(), dense_symbols())
+    photos = tuple(Photo(f"image{number}", np.zeros((8, 8, 3), np.uint8)) for number in range(len(images)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sim.run.Recorder", lambda network, pixels, word_bits: HandRecorder(images, word_bits))
+        return run(config, hand_network(), photos)
 
 
 @dataclass

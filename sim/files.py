@@ -73,8 +73,8 @@ def decode_file(source: Path, target: Path | None) -> str:
     ValueError
         If the file is missing, foreign or corrupt, or the target is the source or cannot be written.
     """
-    named, target = target is not None, _target(source, target, ".npy")
     tensor = load(_read(source)).restore()
+    named, target = target is not None, _target(source, target, ".npy")
     if not named and target.exists():
         raise ValueError(f"output file must be named with --out where {str(target)!r} exists")
     buffer = io.BytesIO()

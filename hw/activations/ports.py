@@ -7,6 +7,7 @@ symbol of the last beat, and is ignored in others. A *word* is a transfer of the
 from amaranth.lib import data
 from amaranth.utils import bits_for, ceil_log2
 
+from golden.activations.zvc import ZvcFormat
 from golden.tile_format import CRC_BITS, LENGTH_BITS, MODE_BITS, MODES, TileFormat
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "Entry",
     "burst_words",
     "check_parameters",
+    "field_bits",
+    "mask_bits",
     "word_bits",
 ]
 
@@ -60,6 +63,17 @@ def word_bits(fmt: TileFormat, lanes: int) -> int:
 def burst_words(fmt: TileFormat, lanes: int) -> int:
     """Words of a burst."""
     return fmt.burst_bits // word_bits(fmt, lanes)
+
+
+def mask_bits(fmt: TileFormat) -> int:
+    """Bits of a zvc mask, 0 if the format has no zvc."""
+    return ZvcFormat(fmt.word_bits).group_symbols if "zvc" in fmt.modes else 0
+
+
+def field_bits(fmt: TileFormat, lanes: int) -> int:
+    """Most bits that a beat becomes."""
+    token_bits = fmt.word_bits + (fmt.run_bits if {"srlc", "zrlc"} & set(fmt.modes) else 0)
+    return max(lanes * token_bits, lanes * fmt.word_bits + mask_bits(fmt))
 
 
 class Beat(data.StructLayout):

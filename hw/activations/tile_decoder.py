@@ -1,11 +1,24 @@
 """The decoder of a tile stream, all modes in one datapath."""
 
-from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from golden.tile_format import TileFormat
-from hw.activations.ports import CheckedBeat, DecodeOrder, Entry, check_parameters, word_bits
+from hw.activations.burst_reader import BurstReader
+from hw.activations.expander import Expander
+from hw.activations.ports import (
+    CheckedBeat,
+    DecodeOrder,
+    Entry,
+    burst_words,
+    check_parameters,
+    field_bits,
+    word_bits,
+)
+from hw.activations.word_queue import WordQueue, queue_depth
+from hw.bits import window
 from hw.packet import Packet
 
 __all__ = ["Decoder"]
@@ -51,4 +64,99 @@ class Decoder(wiring.Component):
         )
 
     def elaborate(self, platform) -> Module:
-        return Module()
+        m = Module()
+        fmt, lanes = self._fmt, self._lanes
+        width, words = word_bits(fmt, lanes), burst_words(fmt, lanes)
+        lane_bits = ceil_log2(lanes)
+        m.submodules.reader = reader = BurstReader(fmt, lanes)
+        stored = data.StructLayout({"word": width, "mode": 2, "top": ceil_log2(width)})
+        m.submodules.queue = queue = WordQueue(stored.size, queue_depth(words), provisional=True)
+        m.submodules.expander = expander = Expander(fmt, lanes)
+
+        wiring.connect(m, wiring.flipped(self.i), reader.i)
+        wiring.connect(m, wiring.flipped(self.i_entry), reader.i_entry)
+        m.d.comb += [
+            reader.writable.eq(queue.writable),
+            reader.endable.eq(queue.endable),
+            queue.write.eq(reader.write),
+            queue.data.eq(Cat(reader.word, reader.mode, reader.top)),
+            queue.keep.eq(reader.keep),
+            queue.end.eq(reader.end),
+            queue.bad.eq(reader.bad),
+        ]
+
+        # An order is at the port until its tile is begun here; the reader may have begun it before, but not the next.
+        order = self.i_tile.payload
+        announced, active, skips = Signal(), Signal(), Signal()
+        left, zero_point = Signal.like(order.count), Signal.like(order.zero_point)
+        beats_left, lanes_left = left[lane_bits:], left[:lane_bits]
+        begin, go, final = Signal(), Signal(), Signal()
+        m.d.comb += [
+            reader.number.eq(order.number),
+            reader.number_valid.eq(self.i_tile.valid & ~announced),
+            self.i_tile.ready.eq(announced & (~active | (go & final))),
+            begin.eq(self.i_tile.valid & self.i_tile.ready),
+            final.eq((beats_left == 0) | ((beats_left == 1) & (lanes_left == 0))),
+        ]
+        m.d.sync += announced.eq((announced | reader.opens) & ~begin)
+        with m.If(begin):
+            m.d.sync += [active.eq(1), left.eq(order.count), zero_point.eq(order.zero_point)]
+        with m.Elif(go):
+            m.d.sync += [active.eq(~final), beats_left.eq(beats_left - 1)]
+
+        # The words in sight: `held` and the queue's, which is zero behind the tile's last word.
+        following = Signal(stored)
+        held, held_last, held_bad, held_top = Signal(width), Signal(), Signal(), Signal(ceil_log2(width))
+        sight = Signal(width)
+        place, total = Signal(ceil_log2(width), init=width - 1), Signal(ceil_log2(width) + 1)
+        word_place, mode, mode_now, first = Signal(ceil_log2(words), init=words - 1), Signal(2), Signal(2), Signal(init=1)
+        crosses, past = Signal(), Signal()
+        m.d.comb += [
+            following.eq(queue.word),
+            sight.eq(following.word & (~held_last).replicate(width)),
+            mode_now.eq(Mux(first, following.mode, mode)),
+            expander.bits.eq(window(held, sight, place, field_bits(fmt, lanes))),
+            expander.mode.eq(mode_now),
+            expander.zero_point.eq(zero_point),
+            expander.last.eq(final),
+            expander.tail.eq(lanes_left - 1),
+            expander.go.eq(go),
+            total.eq(place + expander.size),
+            crosses.eq(total[-1]),
+            queue.take.eq((go & crosses & ~held_last) | (skips & queue.valid)),
+        ]
+        with m.If(go):
+            m.d.sync += [place.eq(total), first.eq(0), mode.eq(mode_now)]
+            with m.If(crosses):
+                m.d.sync += [
+                    held.eq(sight),
+                    held_last.eq(held_last | queue.last),
+                    held_top.eq(following.top & (~held_last).replicate(len(held_top))),
+                    word_place.eq(word_place + 1),
+                    past.eq(past | (held_last & (word_place == words - 1))),
+                ]
+                with m.If(~held_last):
+                    m.d.sync += held_bad.eq(queue.word_bad)
+            with m.If(final):
+                m.d.sync += [place.eq(width - 1), first.eq(1), held_last.eq(0), word_place.eq(words - 1), past.eq(0)]
+
+        # With the last beat the word that it ends in must be the tile's last, and zero behind it.
+        too_long, padded, short, bad = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            too_long.eq(~held_last & ~(crosses & queue.last)),
+            padded.eq(Mux(crosses, ~held_last & (following.top > total[:-1]), held_top > total[:-1])),
+            short.eq(past | (crosses & held_last & (word_place == words - 1))),
+            bad.eq(Mux(held_last, held_bad, queue.word_bad)),
+            self.o.valid.eq(active & ~skips & (queue.valid | held_last) & (~first | queue.primed)),
+            self.o.payload.data.symbols.eq(expander.symbols),
+            self.o.payload.data.tail.eq(lanes_left - 1),
+            self.o.payload.last.eq(final),
+            self.o.payload.data.error.eq(final & (too_long | padded | short | bad | expander.fault)),
+            go.eq(self.o.valid & self.o.ready),
+        ]
+        # After a payload that is too long: to its last word.
+        with m.If(go & final):
+            m.d.sync += skips.eq(too_long)
+        with m.Elif(skips & queue.valid & queue.last):
+            m.d.sync += skips.eq(0)
+        return m

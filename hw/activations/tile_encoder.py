@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.tile_format import CRC_BITS, MODES, TileFormat
 from hw.activations.burst_writer import BurstWriter
-from hw.activations.ports import Beat, EncodeOrder, Entry, burst_words, check_parameters, word_bits
-from hw.activations.tokenizer import Tokenizer, field_bits
+from hw.activations.ports import Beat, EncodeOrder, Entry, burst_words, check_parameters, field_bits, word_bits
+from hw.activations.tokenizer import Tokenizer
 from hw.activations.word_queue import WordQueue, queue_depth
 from hw.bits import Packer
 from hw.packet import Packet

@@ -5,22 +5,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-from golden.activations.zvc import ZvcFormat
 from golden.tile_format import TileFormat
-from hw.activations.ports import MODE_RAW, MODE_SRLC, MODE_ZRLC, MODE_ZVC, Beat, check_parameters
+from hw.activations.ports import MODE_RAW, MODE_SRLC, MODE_ZRLC, MODE_ZVC, Beat, check_parameters, field_bits, mask_bits
 from hw.packet import Packet
 
-__all__ = ["Tokenizer", "field_bits"]
-
-
-def _mask_bits(fmt: TileFormat) -> int:
-    return ZvcFormat(fmt.word_bits).group_symbols if "zvc" in fmt.modes else 0
-
-
-def field_bits(fmt: TileFormat, lanes: int) -> int:
-    """Most bits that a beat becomes."""
-    token_bits = fmt.word_bits + (fmt.run_bits if {"srlc", "zrlc"} & set(fmt.modes) else 0)
-    return max(lanes * token_bits, lanes * fmt.word_bits + _mask_bits(fmt))
+__all__ = ["Tokenizer"]
 
 
 class Tokenizer(wiring.Component):
@@ -69,8 +58,8 @@ class Tokenizer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         fmt, lanes, run_bits, word_bits = self._fmt, self._lanes, self._fmt.run_bits, self._fmt.word_bits
-        mask_bits = _mask_bits(fmt)
-        group_beats = max(1, mask_bits // lanes)
+        group_bits = mask_bits(fmt)
+        group_beats = max(1, group_bits // lanes)
         # Past the tail a run of lanes reaches the limit only if runs are shorter than a beat.
         short_runs = (1 << run_bits) <= lanes - 1
         layout = {"symbols": data.ArrayLayout(word_bits, lanes), "marks": lanes, "last": 1, "valid": 1, "mode": 2}
@@ -140,11 +129,11 @@ class Tokenizer(wiring.Component):
         m.d.comb += [field.eq(plain), size.eq(total * word_bits)]
         with m.If(counts_runs):
             m.d.comb += [field.eq(Cat(tokens)), size.eq(total * (run_bits + word_bits))]
-        if mask_bits:
+        if group_bits:
             starts = self._group_starts(m, oldest, group_beats, step)
             mask = Cat(_group_marks([*reversed(line)], group_beats))
             with m.If((oldest.mode == MODE_ZVC) & starts):
-                m.d.comb += [field.eq(Cat(mask, plain)), size.eq(total * word_bits + mask_bits)]
+                m.d.comb += [field.eq(Cat(mask, plain)), size.eq(total * word_bits + group_bits)]
 
         with m.If(step):
             m.d.sync += [

@@ -45,6 +45,9 @@ class WordQueue(wiring.Component):
         The oldest word; `word_bad` is what `bad` was when the tile ended and holds with `last`.
     take : In
         Go on to the next word, only if `valid`.
+    primed : Out
+        Half of the queue is filled, or the tile's last word is in it: a reader that takes no more words than come can
+        go on without waiting.
     """
 
     def __init__(self, width: int, depth: int, provisional: bool) -> None:
@@ -65,6 +68,7 @@ class WordQueue(wiring.Component):
                 "last": Out(1),
                 "word_bad": Out(1),
                 "take": In(1),
+                "primed": Out(1),
             }
         )
 
@@ -105,6 +109,9 @@ class WordQueue(wiring.Component):
             memory.read_address.eq(head),
             self.word.eq(memory.read_data),
         ]
+        if self.provisional:
+            level = Signal(bits + 1)
+            m.d.comb += [level.eq(kept - head), self.primed.eq((level >= self.depth // 2) | ended | self.last)]
         with m.If(load):
             m.d.sync += [head.eq(following), self.valid.eq(1), self.last.eq(at_end), self.word_bad.eq(end_bad)]
             with m.If(at_end):

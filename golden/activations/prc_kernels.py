@@ -260,7 +260,7 @@ def _decode_tile(values, first, shape, zero_point, word_bits, unit_bits, words, 
                 )  # fmt: skip
                 length += more
                 if length > state[_REAL, lane]:
-                    return np.int64(-1), _position(state, lane, unit_bits), SHORT
+                    return np.int64(-1), min(_position(state, lane, unit_bits), limit - origin), SHORT
                 if symbol < 0:
                     return np.int64(-1), _position(state, lane, unit_bits), STRAY_RESIDUAL
                 values[at] = symbol

@@ -10,6 +10,7 @@ from golden.activations.srlc import Srlc
 from golden.activations.zrlc import Zrlc
 from golden.activations.zvc import Zvc
 from golden.codec import Codec, SymbolCodec
+from golden.weights.blockfloat import BlockFloat
 from golden.weights.deepcomp import DeepComp
 from golden.weights.huffman import Huffman
 from golden.weights.mlw import Mlw
@@ -23,7 +24,7 @@ __all__ = ["ACTIVATION_CODECS", "WEIGHT_CODECS", "codec_from_config", "weight_co
 ACTIVATION_CODECS: dict[str, type[SymbolCodec[Any]]] = {codec.codec_id: codec for codec in (Raw, Srlc, Zrlc, Zvc, Prc)}
 
 WEIGHT_CODECS: dict[str, type[WeightCodec[Any]]] = {
-    codec.codec_id: codec for codec in (Packed, Huffman, ZeroRuns, RelativeIndex, DeepComp, Mlw)
+    codec.codec_id: codec for codec in (Packed, Huffman, ZeroRuns, RelativeIndex, DeepComp, Mlw, BlockFloat)
 }
 
 

@@ -110,8 +110,8 @@ def _choose(symbols: Symbols, tiles: Tiles, fmt: TileFormat, zero_point: int, mo
         return TileSizes(np.full(tiles.count, MODES.index(mode), np.uint8), bits, _bursts(bits, fmt))
     codecs = dict(sorted(fmt.codecs.items()))
     bits = np.stack([codec.tile_bits(symbols, tiles, zero_point) for codec in codecs.values()])
-    # Fewest bursts, then fewest bits; argmin takes the first of equals, which is the lowest mode.
-    best = np.argmin(_bursts(bits, fmt) << 32 | bits, axis=0)
+    # Fewest bits are fewest bursts too; argmin takes the first of equals, which is the lowest mode.
+    best = np.argmin(bits, axis=0)
     chosen = bits[best, np.arange(tiles.count)]
     return TileSizes(np.array(list(codecs), np.uint8)[best], chosen, _bursts(chosen, fmt))
 

@@ -81,7 +81,7 @@ opt_clean
 tee -q -o gates.json stat -json -liberty gates.lib
 """
 _ECP5 = """read_rtlil shell.il
-synth_ecp5 -top top -json ecp5.json
+synth_ecp5 -nodsp -top top -json ecp5.json
 tee -q -o ecp5_stat.json stat -json
 """
 

@@ -12,9 +12,9 @@ import numpy as np
 from amaranth.lib import wiring
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from golden.tile_format import MODES, TileFormat
+from golden.tile_format import TileFormat
 from hw.activations.index import IndexBuilder, IndexReader
-from hw.activations.ports import LANES
+from hw.activations.ports import HARDWARE_MODES, LANES
 from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.adaptive_encoder import AdaptiveEncoder
@@ -25,12 +25,17 @@ from hw.verilog import to_verilog
 
 __all__ = ["CODECS", "WAIVERS", "generate", "modules_of"]
 
-CODECS = {"tile": MODES, **{mode: ("raw", mode) for mode in MODES[1:]}, "raw": ("raw",)}
+CODECS = {"tile": HARDWARE_MODES, **{mode: ("raw", mode) for mode in HARDWARE_MODES[1:]}, "raw": ("raw",)}
 VERSION = "0.1.0"
 
 WAIVERS = {
-    "UNUSEDSIGNAL": "bits of tdata that fill a field up to whole bytes; fields of a payload that a core does not read",
     "DECLFILENAME": "submodules stand in the file of their top module",
+    "UNUSEDSIGNAL": "bits of tdata that fill a field up to whole bytes, and parts of a payload that a core does not read",
+    "PROCASSINIT": "registers have an initial value, for an FPGA without reset, beside their reset",
+    "WIDTHEXPAND": "sums are written with operands of their own widths; Verilog extends them as meant",
+    "WIDTHTRUNC": "sums that cannot carry are stored without the carry",
+    "CASEOVERLAP": "multiplexers of several one-hot conditions",
+    "UNSIGNED": "comparisons that some parameters make constant",
 }
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -1,8 +1,10 @@
 """SystemVerilog of a component: RTLIL, then Yosys' writer.
 
-The writer's ``always_comb`` runs once at time zero; the ``always @*`` of `amaranth.back.verilog` waits for a change
-that never comes for constant inputs, and leaves outputs X in Icarus. Names stay as in the source (`-norename`), without
-attributes; submodules are ``<name>_<path>``, so that no module needs an escaped name.
+Combinational processes become multiplexers and leave as ``assign``. As ``always @*``, the way of
+`amaranth.back.verilog`, they would wait for a change that never comes where all inputs are constant, and leave outputs
+X in Icarus; as ``always_comb`` Icarus wakes them by any bit of a vector, and two that write parts of one vector, each
+its default first, would wake each other for ever. Names stay as in the source; what has none gets a number. Submodules
+are ``<name>_<path>``, so that no module needs an escaped name.
 """
 
 import re
@@ -19,7 +21,7 @@ _MODULE = re.compile(r"^module \\(\S+)$", re.MULTILINE)
 _NAME = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
 # Amaranth names each field of a struct, as a wire that repeats a slice of it; most of them drive nothing.
 _ALIAS = re.compile(r"^  wire width \d+ (\\\S*[.\[]\S*)$", re.MULTILINE)
-_SCRIPT = "proc -nomux -norom\nmemory_collect\nwrite_verilog -sv -norename -noattr\n"
+_SCRIPT = "proc -norom\nopt_expr\nopt_clean\nmemory_collect\nwrite_verilog -sv -noattr\n"
 
 
 def to_rtlil(component: wiring.Component, name: str) -> str:

@@ -85,7 +85,9 @@ class Bench:
 
 def cycles_of(scenario: dict) -> int:
     """A deadline well above what the stalls need."""
-    size = sum(len(frame) for frames in (*scenario["inputs"].values(), *scenario["outputs"].values()) for frame in frames)
+    size = sum(
+        len(frame) for frames in (*scenario["inputs"].values(), *scenario["outputs"].values()) for frame in frames
+    )
     return 2000 + size * 1024 // (1024 - max(scenario["source_stall"], scenario["sink_stall"])) * 2
 
 

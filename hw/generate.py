@@ -30,7 +30,7 @@ VERSION = "0.1.0"
 
 WAIVERS = {
     "DECLFILENAME": "submodules stand in the file of their top module",
-    "UNUSEDSIGNAL": "bits of tdata that fill a field up to whole bytes, and parts of a payload that a core does not read",
+    "UNUSEDSIGNAL": "bits of tdata that fill a field up to whole bytes; parts of a payload that a core does not read",
     "PROCASSINIT": "registers have an initial value, for an FPGA without reset, beside their reset",
     "WIDTHEXPAND": "sums are written with operands of their own widths; Verilog extends them as meant",
     "WIDTHTRUNC": "sums that cannot carry are stored without the carry",

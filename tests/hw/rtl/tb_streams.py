@@ -73,7 +73,8 @@ class Bench:
             errors = self.scenario["errors"].get(prefix)
             for number, expected in enumerate(frames):
                 frame = await self.sinks[prefix].recv(compact=False)
-                kept = bytes(byte for byte, keep in zip(frame.tdata, frame.tkeep or [1] * len(frame.tdata)) if keep)
+                keep = frame.tkeep or [1] * len(frame.tdata)
+                kept = bytes(byte for byte, bit in zip(frame.tdata, keep, strict=True) if bit)
                 user = (frame.tuser or [0])[-1]
                 failed = bool(errors and errors[number])
                 assert user == failed, f"{prefix} frame {number}: tuser {user}"

@@ -1,0 +1,66 @@
+"""`thinwire validate`: the models beside silicon and cycle-accurate references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from sim.dram_plot import time_figure
+from sim.output import check_writable, write_file
+from sim.plots import to_png, to_svg
+from sim.validate_dram import Row, energy_rows, time_rows
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Models beside their references.", no_args_is_help=True, rich_markup_mode=None)
+
+_NOTES = (
+    "Nothing is fitted: JEDEC's timing and the part's currents are the model's only figures.",
+    "Sequential runs refresh all banks at once, random ones bank by bank, as the reference's rates imply.",
+    "Lines with a dash are parts of the line above; their error is in percent of the whole.",
+    "Random reads of 256 B: eight bursts fill a bank's queue, which costs time, and with it background energy.",
+)
+
+
+@app.callback()
+def validate() -> None:
+    """Models beside their references."""
+
+
+@app.command()
+def dram(out: Annotated[Path | None, typer.Option(help="Folder for dram.svg and dram.png.")] = None) -> None:
+    """Time and energy of external memory beside a cycle-accurate simulator and an IDD-based program."""
+    if out:
+        check_writable(out)
+    console = Console()
+    times = time_rows()
+    _print("time against a cycle-accurate simulator", times, console)
+    _print("energy against IDD figures", energy_rows(), console)
+    for note in _NOTES:
+        console.print(note)
+    if out:
+        figure = time_figure(times)
+        write_file(out / "dram.svg", to_svg(figure))
+        write_file(out / "dram.png", to_png(figure))
+
+
+def _print(title: str, rows: Sequence[Row], console: Console) -> None:
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
+    table.add_column("", no_wrap=True)
+    for heading in ("reference", "model", "unit", "error %"):
+        table.add_column(heading, justify="left" if heading == "unit" else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(row.name, _figure(row.reference), _figure(row.ours), row.unit, f"{row.error_pct:+.2f}")
+    console.print(table)
+    errors = [abs(row.error_pct) for row in rows]
+    console.print(f"mean error {sum(errors) / len(errors):.2f} %, largest {max(errors):.2f} %")
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3f}"

@@ -12,6 +12,7 @@ from golden.activations.zvc import Zvc
 from golden.codec import Codec, SymbolCodec
 from golden.weights.blockfloat import BlockFloat
 from golden.weights.deepcomp import DeepComp
+from golden.weights.hevc import Hevc
 from golden.weights.huffman import Huffman
 from golden.weights.mlw import Mlw
 from golden.weights.packed import Packed
@@ -24,7 +25,7 @@ __all__ = ["ACTIVATION_CODECS", "WEIGHT_CODECS", "codec_from_config", "weight_co
 ACTIVATION_CODECS: dict[str, type[SymbolCodec[Any]]] = {codec.codec_id: codec for codec in (Raw, Srlc, Zrlc, Zvc, Prc)}
 
 WEIGHT_CODECS: dict[str, type[WeightCodec[Any]]] = {
-    codec.codec_id: codec for codec in (Packed, Huffman, ZeroRuns, RelativeIndex, DeepComp, Mlw, BlockFloat)
+    codec.codec_id: codec for codec in (Packed, Huffman, ZeroRuns, RelativeIndex, DeepComp, Mlw, BlockFloat, Hevc)
 }
 
 

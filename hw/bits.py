@@ -1,11 +1,21 @@
 """Fields of varying size to words: the packer. Words to fields: `window`."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-__all__ = ["Packer", "window"]
+__all__ = ["Packer", "any_of", "window"]
+
+
+def any_of(values: Sequence[Value]) -> Value:
+    """The OR of some values of one width."""
+    result = values[0]
+    for value in values[1:]:
+        result = result | value
+    return result
 
 
 def window(low: Value, high: Value, place: Value, bits: int) -> Value:

@@ -84,8 +84,7 @@ class BurstReader(wiring.Component):
             known.eq(sum(entry.mode == MODES.index(name) for name in self._fmt.modes) != 0),
             self.mode.eq(entry.mode & known.replicate(MODE_BITS)),
             self.i.ready.eq(
-                self.i_entry.valid
-                & (excess | (self.writable & (self.endable | ~ends) & (is_open | self.number_valid)))
+                self.i_entry.valid & (excess | (self.writable & (self.endable | ~ends) & (is_open | self.number_valid)))
             ),
             accept.eq(self.i.valid & self.i.ready),
             self.i_entry.ready.eq(accept & last),

@@ -3,10 +3,11 @@
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, ceil_log2
+from amaranth.utils import ceil_log2
 
 from golden.tile_format import TileFormat
 from hw.activations.ports import MODE_SRLC, MODE_ZRLC, MODE_ZVC, check_parameters, field_bits, mask_bits
+from hw.bits import any_of
 
 __all__ = ["Expander"]
 
@@ -34,8 +35,8 @@ class Expander(wiring.Component):
     go : In
         The beat is sent: go on to the next.
     symbols : Out
-    size : Out
-        Bits that the beat takes.
+    takes, has_runs, opens_group : Out
+        Bit k: the beat takes more than k tokens; whether they have runs; whether a mask comes before them.
     fault : Out
         In a last beat: a run passes the tile's end, or a mask names a symbol past it.
     """
@@ -53,15 +54,17 @@ class Expander(wiring.Component):
                 "tail": In(ceil_log2(lanes)),
                 "go": In(1),
                 "symbols": Out(data.ArrayLayout(fmt.word_bits, lanes)),
-                "size": Out(bits_for(bits)),
+                "takes": Out(lanes),
+                "has_runs": Out(1),
+                "opens_group": Out(1),
                 "fault": Out(1),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        lanes, run_bits, word_bits = self._lanes, self._fmt.run_bits, self._fmt.word_bits
-        token_bits, group_bits = run_bits + word_bits, mask_bits(self._fmt)
+        lanes, run_bits, symbol_bits = self._lanes, self._fmt.run_bits, self._fmt.word_bits
+        token_bits, group_bits = run_bits + symbol_bits, mask_bits(self._fmt)
         copies, masked, has_runs = Signal(), Signal(), Signal()
         live, tails = Signal(lanes), Signal(lanes)
         m.d.comb += [
@@ -74,75 +77,66 @@ class Expander(wiring.Component):
         mask, opens_group, stray = self._masks(m, masked, live)
 
         # The tokens: the pending one first.
-        runs, symbols = [Signal(run_bits, name="pending_run")], [Signal(word_bits, name="pending_symbol")]
+        runs, symbols = [Signal(run_bits, name="pending_run")], [Signal(symbol_bits, name="pending_symbol")]
         pending = Signal()
         for k in range(lanes):
-            run, symbol = Signal(run_bits, name=f"run_{k}"), Signal(word_bits, name=f"symbol_{k}")
+            run, symbol = Signal(run_bits, name=f"run_{k}"), Signal(symbol_bits, name=f"symbol_{k}")
             m.d.comb += run.eq(self.bits[k * token_bits :][:run_bits] & has_runs.replicate(run_bits))
             with m.If(has_runs):
-                m.d.comb += symbol.eq(self.bits[k * token_bits + run_bits :][:word_bits])
+                m.d.comb += symbol.eq(self.bits[k * token_bits + run_bits :][:symbol_bits])
             with m.Elif(opens_group):
-                m.d.comb += symbol.eq(self.bits[group_bits + k * word_bits :][:word_bits])
+                m.d.comb += symbol.eq(self.bits[group_bits + k * symbol_bits :][:symbol_bits])
             with m.Else():
-                m.d.comb += symbol.eq(self.bits[k * word_bits :][:word_bits])
+                m.d.comb += symbol.eq(self.bits[k * symbol_bits :][:symbol_bits])
             runs.append(run)
             symbols.append(symbol)
 
-        # Where they start and finish, and what they cover.
-        starts: list[Value] = [Cat(pending, *[0] * (lanes - 1))]
-        finishes: list[Value] = []
-        covers: list[Value] = []
+        # Where they start and finish, and what they cover. The start of a token is that of the first one and the
+        # lengths of those between, one-hot sums in a tree.
+        equal, above = [], []
         for k, run in enumerate(runs):
-            name = "pending" if k == 0 else str(k - 1)
-            finish, cover = Signal(lanes, name=f"finish_{name}"), Signal(lanes, name=f"cover_{name}")
-            for i in range(lanes):
-                reach = [starts[k][j] & (run == i - j) for j in range(i + 1) if i - j < 1 << run_bits]
-                m.d.comb += finish[i].eq(_any(reach))
-                m.d.comb += cover[i].eq(starts[k][i] | (cover[i - 1] & ~finish[i - 1] if i else 0))
-            finishes.append(finish)
-            covers.append(cover)
-            begin = ~pending if k == 0 else 0
-            following = Signal(lanes, name=f"start_{k}")
-            m.d.comb += following.eq(Cat(begin, finish[:-1]) & live)
-            starts.append(following)
+            equal.append(Signal(lanes, name=f"equal_{k}"))
+            above.append(Signal(lanes + 1, name=f"above_{k}"))
+            m.d.comb += equal[k].eq(Cat(run == d if d < 1 << run_bits else 0 for d in range(lanes)))
+            m.d.comb += above[k].eq(Cat(run >= d if d < 1 << run_bits else 0 for d in range(lanes + 1)))
+        lengths = [Cat(~pending & ~masked, equal[0][: lanes - 1] & pending.replicate(lanes - 1))]
+        lengths += [Cat(0, equal[k + 1][: lanes - 1]) for k in range(lanes - 1)]
+        starts: list[Value] = [Cat(pending, *[0] * (lanes - 1))]
+        for k, total in enumerate(_prefixes(m, lengths, "sum")):
+            starts.append(Signal(lanes, name=f"start_{k}"))
+            m.d.comb += starts[-1].eq(total & live)
+        finishes = [_sum(m, starts[k], equal[k], f"finish_{k}") for k in range(lanes + 1)]
+        covers = [_sum(m, starts[k], above[k], f"cover_{k}") for k in range(lanes + 1)]
+        unfinished = [Signal(name=f"unfinished_{k}") for k in range(lanes + 1)]
+        for k in range(lanes + 1):
+            m.d.comb += unfinished[k].eq(any_of([starts[k][i] & above[k][lanes - i] for i in range(lanes)]))
         chosen = self._ranks(m, mask) if group_bits else None
 
         # What they become.
         finished = Signal(lanes)
-        m.d.comb += finished.eq(_any(finishes))
-        if chosen:
-            with m.If(masked):
-                m.d.comb += finished.eq(mask)
-        copied = Signal(data.ArrayLayout(word_bits, lanes))
+        m.d.comb += finished.eq(any_of(finishes) | mask)
+        copied = Signal(data.ArrayLayout(symbol_bits, lanes))
         for i in range(lanes):
             terms = []
             for k in range(min(i, lanes - 1) + 2):
                 on = covers[k][i]
-                if chosen:
-                    on = Mux(masked, chosen[k - 1][i], on) if k else on & ~masked
-                terms.append(symbols[k] & on.replicate(word_bits))
-            m.d.comb += copied[i].eq(_any(terms))
+                if chosen and k:
+                    on = on | chosen[k - 1][i]
+                terms.append(symbols[k] & on.replicate(symbol_bits))
+            m.d.comb += copied[i].eq(any_of(terms))
             m.d.comb += self.symbols[i].eq(Mux(copies | finished[i], copied[i], self.zero_point))
 
-        # How many are taken from the payload: all that start.
-        begun = [_any([starts[k + 1][i] for i in range(lanes)]) for k in range(lanes)]
-        if chosen:
-            begun = [Mux(masked, chosen[k].any(), begun[k]) for k in range(lanes)]
-        taken = Signal(lanes)
-        m.d.comb += taken.eq(Cat(begun))
-        for k in range(lanes + 1):
-            at_k = (taken[k - 1] if k else 1) & (~taken[k] if k < lanes else 1)
-            with m.If(at_k):
-                m.d.comb += self.size.eq(Mux(has_runs, k * token_bits, k * word_bits + Mux(opens_group, group_bits, 0)))
+        for k in range(lanes):
+            m.d.comb += self.takes[k].eq(starts[k + 1].any() | (chosen[k].any() if chosen else 0))
+        m.d.comb += [self.has_runs.eq(has_runs), self.opens_group.eq(opens_group)]
 
         # The one that does not finish.
-        unfinished = [cover[-1] & ~finish[-1] for cover, finish in zip(covers, finishes, strict=True)]
-        run = _any([run & on.replicate(run_bits) for run, on in zip(runs, unfinished, strict=True)])
-        begins = [_any([starts[k][i] & unfinished[k] for k in range(lanes + 1)]) for i in range(lanes)]
-        covered = _any([Mux(begins[i], lanes - i, 0) for i in range(lanes)])
+        run = any_of([run & on.replicate(run_bits) for run, on in zip(runs, unfinished, strict=True)])
+        begins = [any_of([starts[k][i] & unfinished[k] for k in range(lanes + 1)]) for i in range(lanes)]
+        covered = any_of([Mux(begins[i], lanes - i, 0) for i in range(lanes)])
         with m.If(self.go):
             m.d.sync += [
-                pending.eq(_any(unfinished) & has_runs & ~self.last),
+                pending.eq(any_of(unfinished) & has_runs & ~self.last),
                 runs[0].eq(run - covered),
                 symbols[0].eq(copied[-1]),
             ]
@@ -163,7 +157,10 @@ class Expander(wiring.Component):
                 m.d.comb += [opens_group.eq(0), group.eq(left)]
             with m.If(self.go):
                 m.d.sync += [place.eq(Mux(self.last | ~masked, 0, place + 1)), left.eq(group[lanes:])]
-        m.d.comb += [mask.eq(group), stray.eq(masked & (group & ~Cat(live, *[~self.last] * (group_bits - lanes))).any())]
+        m.d.comb += [
+            mask.eq(group[:lanes] & masked.replicate(lanes)),
+            stray.eq(masked & (group & ~Cat(live, *[~self.last] * (group_bits - lanes))).any()),
+        ]
         return mask, opens_group, stray
 
     def _ranks(self, m: Module, mask: Value) -> list[Value]:
@@ -180,9 +177,18 @@ class Expander(wiring.Component):
         return ranks
 
 
-def _any(values: list[Value]) -> Value:
-    """The OR of some values."""
-    result = values[0]
-    for value in values[1:]:
-        result = result | value
+def _sum(m: Module, left: Value, right: Value, name: str) -> Value:
+    """The sum of two numbers that are one-hot (`right`: of a set of numbers), as wide as `left`."""
+    result = Signal(len(left), name=name)
+    for i in range(len(left)):
+        m.d.comb += result[i].eq(any_of([left[j] & right[i - j] for j in range(i + 1)]))
     return result
+
+
+def _prefixes(m: Module, numbers: list[Value], name: str) -> list[Value]:
+    """The sum of the first 1, 2, ... of some one-hot numbers, in a tree."""
+    if len(numbers) == 1:
+        return numbers
+    half = len(numbers) // 2
+    low, high = _prefixes(m, numbers[:half], f"{name}l"), _prefixes(m, numbers[half:], f"{name}h")
+    return [*low, *(_sum(m, low[-1], number, f"{name}_{k}") for k, number in enumerate(high))]

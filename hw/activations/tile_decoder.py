@@ -15,10 +15,11 @@ from hw.activations.ports import (
     burst_words,
     check_parameters,
     field_bits,
+    mask_bits,
     word_bits,
 )
 from hw.activations.word_queue import WordQueue, queue_depth
-from hw.bits import window
+from hw.bits import any_of, window
 from hw.packet import Packet
 
 __all__ = ["Decoder"]
@@ -88,50 +89,76 @@ class Decoder(wiring.Component):
         # An order is at the port until its tile is begun here; the reader may have begun it before, but not the next.
         order = self.i_tile.payload
         announced, active, skips = Signal(), Signal(), Signal()
-        left, zero_point = Signal.like(order.count), Signal.like(order.zero_point)
-        beats_left, lanes_left = left[lane_bits:], left[:lane_bits]
-        begin, go, final = Signal(), Signal(), Signal()
+        beats_left, tail = Signal(len(order.count) - lane_bits), Signal(lane_bits)
+        zero_point = Signal(fmt.word_bits)
+        begin, go, final, beats_after = Signal(), Signal(), Signal(), Signal.like(beats_left, name="beats_after")
         m.d.comb += [
             reader.number.eq(order.number),
             reader.number_valid.eq(self.i_tile.valid & ~announced),
             self.i_tile.ready.eq(announced & (~active | (go & final))),
             begin.eq(self.i_tile.valid & self.i_tile.ready),
-            final.eq((beats_left == 0) | ((beats_left == 1) & (lanes_left == 0))),
+            beats_after.eq(
+                Mux(begin, order.count[lane_bits:], beats_left)
+                - Mux(begin, order.count[:lane_bits] == 0 if lane_bits else 1, 1)
+            ),
         ]
         m.d.sync += announced.eq((announced | reader.opens) & ~begin)
         with m.If(begin):
-            m.d.sync += [active.eq(1), left.eq(order.count), zero_point.eq(order.zero_point)]
+            m.d.sync += [active.eq(1), zero_point.eq(order.zero_point), tail.eq(order.count - 1)]
         with m.Elif(go):
-            m.d.sync += [active.eq(~final), beats_left.eq(beats_left - 1)]
+            m.d.sync += active.eq(~final)
+        with m.If(begin | go):
+            m.d.sync += [beats_left.eq(beats_after), final.eq(beats_after == 0)]
 
         # The words in sight: `held` and the queue's, which is zero behind the tile's last word.
         following = Signal(stored)
         held, held_last, held_bad, held_top = Signal(width), Signal(), Signal(), Signal(ceil_log2(width))
-        sight = Signal(width)
-        place, total = Signal(ceil_log2(width), init=width - 1), Signal(ceil_log2(width) + 1)
-        word_place, mode, mode_now, first = Signal(ceil_log2(words), init=words - 1), Signal(2), Signal(2), Signal(init=1)
-        crosses, past = Signal(), Signal()
+        sight, sight_top = Signal(width), Signal(ceil_log2(width))
+        place, total = Signal(ceil_log2(width), init=width - 1), Signal(ceil_log2(width))
+        word_place, mode, mode_now, first = (
+            Signal(ceil_log2(words), init=words - 1),
+            Signal(2),
+            Signal(2),
+            Signal(init=1),
+        )
+        crosses, past, padded = Signal(), Signal(), Signal()
         m.d.comb += [
             following.eq(queue.word),
             sight.eq(following.word & (~held_last).replicate(width)),
+            sight_top.eq(following.top & (~held_last).replicate(len(sight_top))),
             mode_now.eq(Mux(first, following.mode, mode)),
             expander.bits.eq(window(held, sight, place, field_bits(fmt, lanes))),
             expander.mode.eq(mode_now),
             expander.zero_point.eq(zero_point),
             expander.last.eq(final),
-            expander.tail.eq(lanes_left - 1),
+            expander.tail.eq(tail),
             expander.go.eq(go),
-            total.eq(place + expander.size),
-            crosses.eq(total[-1]),
             queue.take.eq((go & crosses & ~held_last) | (skips & queue.valid)),
         ]
+        # Each number of tokens has its place behind them, and whether bits are set there, ready. More tokens cross a
+        # word's end if fewer do, so that it need not be known how many there are.
+        totals, stray, crossing = [], [], []
+        for k in range(lanes + 1):
+            behind, set_behind = Signal(len(total) + 1, name=f"total_{k}"), Signal(name=f"set_behind_{k}")
+            exact = Signal(name=f"takes_{k}")
+            plain = Mux(expander.opens_group, mask_bits(fmt) + k * fmt.word_bits, k * fmt.word_bits)
+            takes = expander.takes[k - 1] if k else 1
+            m.d.comb += [
+                behind.eq(place + Mux(expander.has_runs, k * (fmt.run_bits + fmt.word_bits), plain)),
+                set_behind.eq(Mux(behind[-1], sight_top, held_top) > behind[:-1]),
+                exact.eq(takes & (~expander.takes[k] if k < lanes else 1)),
+            ]
+            totals.append(behind[:-1] & exact.replicate(len(total)))
+            stray.append(set_behind & exact)
+            crossing.append(behind[-1] & takes)
+        m.d.comb += [total.eq(any_of(totals)), padded.eq(any_of(stray)), crosses.eq(any_of(crossing))]
         with m.If(go):
             m.d.sync += [place.eq(total), first.eq(0), mode.eq(mode_now)]
             with m.If(crosses):
                 m.d.sync += [
                     held.eq(sight),
                     held_last.eq(held_last | queue.last),
-                    held_top.eq(following.top & (~held_last).replicate(len(held_top))),
+                    held_top.eq(sight_top),
                     word_place.eq(word_place + 1),
                     past.eq(past | (held_last & (word_place == words - 1))),
                 ]
@@ -141,15 +168,14 @@ class Decoder(wiring.Component):
                 m.d.sync += [place.eq(width - 1), first.eq(1), held_last.eq(0), word_place.eq(words - 1), past.eq(0)]
 
         # With the last beat the word that it ends in must be the tile's last, and zero behind it.
-        too_long, padded, short, bad = Signal(), Signal(), Signal(), Signal()
+        too_long, short, bad = Signal(), Signal(), Signal()
         m.d.comb += [
             too_long.eq(~held_last & ~(crosses & queue.last)),
-            padded.eq(Mux(crosses, ~held_last & (following.top > total[:-1]), held_top > total[:-1])),
             short.eq(past | (crosses & held_last & (word_place == words - 1))),
             bad.eq(Mux(held_last, held_bad, queue.word_bad)),
             self.o.valid.eq(active & ~skips & (queue.valid | held_last) & (~first | queue.primed)),
             self.o.payload.data.symbols.eq(expander.symbols),
-            self.o.payload.data.tail.eq(lanes_left - 1),
+            self.o.payload.data.tail.eq(tail),
             self.o.payload.last.eq(final),
             self.o.payload.data.error.eq(final & (too_long | padded | short | bad | expander.fault)),
             go.eq(self.o.valid & self.o.ready),

@@ -79,7 +79,7 @@ class Packer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         width, place_bits = self.width, ceil_log2(self.width)
-        held, place = Signal(width), Signal(place_bits)
+        held, place = Signal(width, reset_less=True), Signal(place_bits)
         # A whole word is held: the remainder of a tile (`closing`), or a field as wide as a word behind such a one.
         full, closing = Signal(), Signal()
         wide = self.field_bits == width
@@ -111,7 +111,8 @@ class Packer(wiring.Component):
             m.d.sync += [place.eq(Mux(self.last, 0, total)), closing.eq(self.last & behind)]
         with m.Elif(go):
             m.d.sync += closing.eq(0)
-        with m.If((go & full) | (take & fills)):
+        # Nothing is held when a tile begins, nor after reset: the first field comes later than the first cycle.
+        with m.If((go & full) | (take & fills) | (~self.valid & ~full & (place == 0))):
             m.d.sync += held.eq(upper)
         with m.Elif(take):
             m.d.sync += held.eq(self.word)

@@ -69,7 +69,7 @@ class BurstReader(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         entry, word, last = self.i_entry.payload, self.i.payload.data, self.i.payload.last
-        check, is_open, excess = Signal(CRC_BITS), Signal(), Signal()
+        check, is_open, excess = Signal(CRC_BITS, reset_less=True), Signal(), Signal()
         place, burst = Signal(ceil_log2(self._burst_words)), Signal(LENGTH_BITS, init=1)
         next_check = Signal(CRC_BITS)
         final_burst, expected_end, ends, known, accept, nonzero = (Signal() for _ in range(6))

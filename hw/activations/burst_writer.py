@@ -64,9 +64,9 @@ class BurstWriter(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        check, is_open, pads = Signal(CRC_BITS), Signal(), Signal()
+        check, is_open, pads = Signal(CRC_BITS, reset_less=True), Signal(), Signal()
         place, bursts = Signal(ceil_log2(self._burst_words)), Signal(range(MAX_BURSTS + 1))
-        mode = Signal(2)
+        mode = Signal(2, reset_less=True)
         word_sent, entry_sent = Signal(), Signal()
         present, ends_burst, final, go = Signal(), Signal(), Signal(), Signal()
 

@@ -77,7 +77,8 @@ class Expander(wiring.Component):
         mask, opens_group, stray = self._masks(m, masked, live)
 
         # The tokens: the pending one first.
-        runs, symbols = [Signal(run_bits, name="pending_run")], [Signal(symbol_bits, name="pending_symbol")]
+        runs = [Signal(run_bits, name="pending_run", reset_less=True)]
+        symbols = [Signal(symbol_bits, name="pending_symbol", reset_less=True)]
         pending = Signal()
         for k in range(lanes):
             run, symbol = Signal(run_bits, name=f"run_{k}"), Signal(symbol_bits, name=f"symbol_{k}")
@@ -152,7 +153,7 @@ class Expander(wiring.Component):
         group = Signal(group_bits)
         m.d.comb += [opens_group.eq(masked), group.eq(self.bits)]
         if group_bits > lanes:
-            place, left = Signal(ceil_log2(group_bits // lanes)), Signal(group_bits - lanes)
+            place, left = Signal(ceil_log2(group_bits // lanes)), Signal(group_bits - lanes, reset_less=True)
             with m.If(place != 0):
                 m.d.comb += [opens_group.eq(0), group.eq(left)]
             with m.If(self.go):

@@ -89,9 +89,11 @@ class Decoder(wiring.Component):
         # An order is at the port until its tile is begun here; the reader may have begun it before, but not the next.
         order = self.i_tile.payload
         announced, active, skips = Signal(), Signal(), Signal()
-        beats_left, tail = Signal(len(order.count) - lane_bits), Signal(lane_bits)
-        zero_point = Signal(fmt.word_bits)
-        begin, go, final, beats_after = Signal(), Signal(), Signal(), Signal.like(beats_left, name="beats_after")
+        beats_left = Signal(len(order.count) - lane_bits, reset_less=True)
+        tail = Signal(lane_bits, reset_less=True)
+        zero_point = Signal(fmt.word_bits, reset_less=True)
+        begin, go, final = Signal(), Signal(), Signal(reset_less=True)
+        beats_after = Signal(len(beats_left))
         m.d.comb += [
             reader.number.eq(order.number),
             reader.number_valid.eq(self.i_tile.valid & ~announced),
@@ -112,15 +114,12 @@ class Decoder(wiring.Component):
 
         # The words in sight: `held` and the queue's, which is zero behind the tile's last word.
         following = Signal(stored)
-        held, held_last, held_bad, held_top = Signal(width), Signal(), Signal(), Signal(ceil_log2(width))
+        held, held_last = Signal(width, reset_less=True), Signal()
+        held_bad, held_top = Signal(reset_less=True), Signal(ceil_log2(width), reset_less=True)
         sight, sight_top = Signal(width), Signal(ceil_log2(width))
         place, total = Signal(ceil_log2(width), init=width - 1), Signal(ceil_log2(width))
-        word_place, mode, mode_now, first = (
-            Signal(ceil_log2(words), init=words - 1),
-            Signal(2),
-            Signal(2),
-            Signal(init=1),
-        )
+        word_place, first = Signal(ceil_log2(words), init=words - 1), Signal(init=1)
+        mode, mode_now = Signal(2, reset_less=True), Signal(2)
         crosses, past, padded = Signal(), Signal(), Signal()
         m.d.comb += [
             following.eq(queue.word),

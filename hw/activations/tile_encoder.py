@@ -66,7 +66,8 @@ class Encoder(wiring.Component):
         # word leaves: those of a short tile, which is over by then, wait in `late`.
         order = self.i_tile.payload
         mode = Signal(2)
-        late_mode, late_number, late, port_opened = Signal(2), Signal(CRC_BITS), Signal(), Signal()
+        late, port_opened = Signal(), Signal()
+        late_mode, late_number = Signal(2, reset_less=True), Signal(CRC_BITS, reset_less=True)
         accept, ends, blocked = Signal(), Signal(), Signal()
         with m.If(sum(order.mode == MODES.index(name) for name in fmt.modes)):
             m.d.comb += mode.eq(order.mode)

@@ -62,7 +62,7 @@ class Tokenizer(wiring.Component):
         group_beats = max(1, group_bits // lanes)
         # Past the tail a run of lanes reaches the limit only if runs are shorter than a beat.
         short_runs = (1 << run_bits) <= lanes - 1
-        layout = {"symbols": data.ArrayLayout(word_bits, lanes), "marks": lanes, "last": 1, "valid": 1, "mode": 2}
+        layout = {"symbols": data.ArrayLayout(word_bits, lanes), "marks": lanes, "last": 1, "mode": 2}
         if short_runs:
             layout["live"] = lanes
         stage = data.StructLayout(layout)
@@ -72,7 +72,6 @@ class Tokenizer(wiring.Component):
         symbols = self.beat.data.symbols
         m.d.comb += [
             entering.symbols.eq(symbols),
-            entering.valid.eq(self.valid),
             entering.last.eq(self.beat.last),
             entering.mode.eq(self.mode),
         ]
@@ -96,7 +95,9 @@ class Tokenizer(wiring.Component):
                 m.d.comb += entering.live[k].eq(live)
 
         # The stages; the beat that leaves the first one learns whether its last symbol differs from the next.
-        stages = [Signal(stage, name=f"stage_{k}") for k in range(max(1, group_beats - 1))]
+        count = max(1, group_beats - 1)
+        stages = [Signal(stage, name=f"stage_{k}", reset_less=True) for k in range(count)]
+        valids = [Signal(name=f"valid_{k}") for k in range(count)]
         first = stages[0]
         leaving = Signal(stage)
         changes = (first.mode == MODE_SRLC) & ~first.last & (first.symbols[-1] != symbols[0])
@@ -107,20 +108,20 @@ class Tokenizer(wiring.Component):
         ]
         line = [entering, leaving, *stages[1:]]
         # A beat waits for the one behind it, unless it is its tile's last.
-        moved = self.valid
-        for k, (source, target) in enumerate(zip(line, stages, strict=False)):
+        valid, moved = self.valid, self.valid
+        for k in range(count):
             moves = Signal(name=f"moves_{k}")
-            m.d.comb += moves.eq(~target.valid | target.last | moved)
+            m.d.comb += moves.eq(~valids[k] | stages[k].last | moved)
             with m.If(self.ready & moves):
-                m.d.sync += [target.eq(source), target.valid.eq(source.valid & moved)]
-            moved = moves
+                m.d.sync += [stages[k].eq(line[k]), valids[k].eq(valid & moved)]
+            valid, moved = valids[k], moves
         step = self.ready & moved
         oldest = line[-1]
 
         # The beat that is turned into a field.
         counts_runs = Signal()
         m.d.comb += counts_runs.eq((oldest.mode == MODE_SRLC) | (oldest.mode == MODE_ZRLC))
-        runs, ends = self._runs(m, oldest, counts_runs, short_runs, step)
+        runs, ends = self._runs(m, oldest, counts_runs, short_runs, step & valid)
         tokens = _gather([Cat(runs[k], oldest.symbols[k]) for k in range(lanes)], ends)
         field, size = Signal.like(self.field, name="next_field"), Signal.like(self.size, name="next_size")
         total = Signal(range(lanes + 1))
@@ -130,17 +131,20 @@ class Tokenizer(wiring.Component):
         with m.If(counts_runs):
             m.d.comb += [field.eq(Cat(tokens)), size.eq(total * (run_bits + word_bits))]
         if group_bits:
-            starts = self._group_starts(m, oldest, group_beats, step)
+            starts = self._group_starts(m, oldest, group_beats, step & valid)
             mask = Cat(_group_marks([*reversed(line)], group_beats))
             with m.If((oldest.mode == MODE_ZVC) & starts):
                 m.d.comb += [field.eq(Cat(mask, plain)), size.eq(total * word_bits + group_bits)]
 
+        kept_field, kept_size = Signal(len(field), reset_less=True), Signal(len(size), reset_less=True)
+        kept_last = Signal(reset_less=True)
+        m.d.comb += [self.field.eq(kept_field), self.size.eq(kept_size), self.last.eq(kept_last)]
         with m.If(step):
             m.d.sync += [
-                self.field_valid.eq(oldest.valid),
-                self.field.eq(field),
-                self.size.eq(size),
-                self.last.eq(oldest.last),
+                self.field_valid.eq(valid),
+                kept_field.eq(field),
+                kept_size.eq(size),
+                kept_last.eq(oldest.last),
             ]
         with m.Elif(self.field_ready):
             m.d.sync += self.field_valid.eq(0)
@@ -167,7 +171,7 @@ class Tokenizer(wiring.Component):
             end = Signal(name=f"end_{k}")
             m.d.comb += end.eq(beat.marks[k] | (full & beat.live[k] if short_runs else full))
             ends.append(end)
-        with m.If(step & beat.valid):
+        with m.If(step):
             m.d.sync += before.eq(Mux(beat.last, 0, runs[lanes]))
         return runs[:lanes], ends
 
@@ -176,7 +180,7 @@ class Tokenizer(wiring.Component):
         if group_beats == 1:
             return Signal(init=1)
         place = Signal(ceil_log2(group_beats))
-        with m.If(step & beat.valid):
+        with m.If(step):
             m.d.sync += place.eq(Mux(beat.last, 0, place + 1))
         return place == 0
 

@@ -79,7 +79,7 @@ class WordQueue(wiring.Component):
         # One bit more than an address, so that full and empty differ.
         tail, head = Signal(bits + 1), Signal(bits + 1)
         kept = Signal(bits + 1) if self.provisional else tail
-        ended, end_place, end_bad = Signal(), Signal(bits), Signal()
+        ended, end_place, end_bad = Signal(), Signal(bits, reset_less=True), Signal(reset_less=True)
         keeps, at_end, load = Signal(), Signal(), Signal()
         behind, following = Signal(bits + 1), Signal(bits + 1)
 
@@ -109,11 +109,13 @@ class WordQueue(wiring.Component):
             memory.read_address.eq(head),
             self.word.eq(memory.read_data),
         ]
+        last, word_bad = Signal(reset_less=True), Signal(reset_less=True)
+        m.d.comb += [self.last.eq(last), self.word_bad.eq(word_bad)]
         if self.provisional:
             level = Signal(bits + 1)
-            m.d.comb += [level.eq(kept - head), self.primed.eq((level >= self.depth // 2) | ended | self.last)]
+            m.d.comb += [level.eq(kept - head), self.primed.eq((level >= self.depth // 2) | ended | last)]
         with m.If(load):
-            m.d.sync += [head.eq(following), self.valid.eq(1), self.last.eq(at_end), self.word_bad.eq(end_bad)]
+            m.d.sync += [head.eq(following), self.valid.eq(1), last.eq(at_end), word_bad.eq(end_bad)]
             with m.If(at_end):
                 m.d.sync += ended.eq(0)
         with m.Elif(self.take):

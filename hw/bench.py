@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,14 +85,16 @@ class Bench:
     def __init__(self, fmt: TileFormat, lanes: int, folder: Path | None = None) -> None:
         self._fmt, self._lanes, self._folder = fmt, lanes, folder
         self._models: dict[str, Harness] = {}
+        self._locks: defaultdict[str, Lock] = defaultdict(Lock)
         self._payload = Channel("o", False, Packet(word_bits(fmt, lanes)))
 
     def model(self, name: str) -> Harness:
         """The model of ``encoder``, ``decoder`` or ``adaptive_encoder``."""
-        if name not in self._models:
-            core = {"encoder": Encoder, "decoder": Decoder, "adaptive_encoder": AdaptiveEncoder}[name]
-            self._models[name] = Harness(core(self._fmt, self._lanes), f"thinwire_{name}", self._folder)
-        return self._models[name]
+        core = {"encoder": Encoder, "decoder": Decoder, "adaptive_encoder": AdaptiveEncoder}[name]
+        with self._locks[name]:
+            if name not in self._models:
+                self._models[name] = Harness(core(self._fmt, self._lanes), f"thinwire_{name}", self._folder)
+            return self._models[name]
 
     def payload(self, batch: Batch) -> Records:
         """Golden's payload as records."""

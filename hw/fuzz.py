@@ -194,9 +194,6 @@ def main(arguments: list[str] | None = None) -> int:
     began, done, symbols = time.monotonic(), 0, 0
     numbers = range(-(-options.tiles // JOB_TILES))
     sizes = [min(JOB_TILES, options.tiles - number * JOB_TILES) for number in numbers]
-    for fmt, lanes in CONFIGURATIONS:
-        for name in ("encoder", "decoder", "adaptive_encoder"):
-            _bench(fmt, lanes).model(name)
 
     def work(number: int) -> tuple[Job, NDArray[np.int64]]:
         job = job_of(seed, number, sizes[number])

@@ -62,7 +62,8 @@ def from_beats(channel: Channel, records: Records) -> tuple[NDArray[np.unsignedi
     last = np.flatnonzero(records[:, -1] & np.uint64(LAST))
     records = records[: last[-1] + 1 if last.size else 0]
     kept = np.bitwise_count(records[:, -1] & np.uint64(_KEEP)).astype(np.int64) // size
-    rows = np.ascontiguousarray(records[:, :-1]).view(np.uint8).reshape(len(records), -1)[:, : lanes * size]
+    rows = np.ascontiguousarray(records[:, :-1]).view(np.uint8).reshape(len(records), 8 * record_words(channel))
+    rows = rows[:, : lanes * size]
     symbols = np.ascontiguousarray(rows).view(f"<u{size}").reshape(len(records), lanes)
     ends = np.cumsum(kept)[last]
     return symbols[np.arange(lanes) < kept[:, None]], np.append(0, ends).astype(np.int64)
@@ -112,7 +113,7 @@ def fields_of(channel: Channel, columns: Mapping[str, ArrayLike], last: ArrayLik
 
 def from_fields(channel: Channel, records: Records) -> dict[str, NDArray[np.int64]]:
     """Fields of descriptors."""
-    rows = np.ascontiguousarray(records[:, :-1]).view(np.uint8).reshape(len(records), -1)
+    rows = np.ascontiguousarray(records[:, :-1]).view(np.uint8).reshape(len(records), 8 * record_words(channel))
     columns = {}
     for field in channel.fields:
         size = -(-field.bits // 8)

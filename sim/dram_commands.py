@@ -16,6 +16,7 @@ from sim.dram_state import (
     FAW_AT,
     FRESH,
     HELD,
+    LONG,
     MASKED,
     MISSES,
     NEXT_ACTIVATE,
@@ -26,6 +27,7 @@ from sim.dram_state import (
     NOW,
     OFFER_TOKEN,
     OPEN,
+    PER_BANK,
     POWER_DOWN_ACTIVE_CLOCKS,
     POWER_DOWN_CLOCKS,
     PRECHARGE,
@@ -43,6 +45,7 @@ from sim.dram_state import (
     ROW_MASK,
     SELF_REFRESH,
     SELF_REFRESH_CLOCKS,
+    SHORT,
     WRITE,
 )
 
@@ -50,7 +53,7 @@ __all__ = ["do_activate", "do_column", "do_precharge", "do_precharge_all", "do_r
 
 
 @njit(cache=True, nogil=True, forceinline=True)
-def do_activate(bank, rank, count, spacing, b, now):  # type: ignore[no-untyped-def]
+def do_activate(bank, rank, count, spacing, refresh, b, now):  # type: ignore[no-untyped-def]
     count[ACTIVATES] += 1
     if rank[OPEN] == 0:
         count[PRECHARGED_CLOCKS] += max(0, now - rank[QUIET])
@@ -62,12 +65,21 @@ def do_activate(bank, rank, count, spacing, b, now):  # type: ignore[no-untyped-
     bank[NEXT_COLUMN, b] = now + spacing.activate_column
     bank[NEXT_MASKED, b] = max(bank[NEXT_MASKED, b], bank[NEXT_COLUMN, b])
     bank[NEXT_REFRESH, b] = now + spacing.activate_refresh
+    rank[ACTIVATE] = max(rank[ACTIVATE], now + spacing.activate_other)
     rank[REFRESH] = max(rank[REFRESH], now + spacing.activate_refresh_other)
+    _join_window(rank, spacing, refresh, now)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
+def _join_window(rank, spacing, refresh, now):  # type: ignore[no-untyped-def]
+    """Activates and refreshes of one bank come at most four in a window. A refresh, being short, starts later."""
     at = rank[FAW_AT]
     rank[FAW + at] = now
     rank[FAW_AT] = (at + 1) & 3
     fourth = rank[FAW + ((at + 1) & 3)] + spacing.four_activates
-    rank[ACTIVATE] = max(rank[ACTIVATE], now + spacing.activate_other, fourth)
+    rank[ACTIVATE] = max(rank[ACTIVATE], fourth)
+    if refresh == PER_BANK:
+        rank[REFRESH] = max(rank[REFRESH], fourth + LONG - SHORT)
 
 
 @njit(cache=True, nogil=True, forceinline=True)
@@ -132,6 +144,7 @@ def do_refresh(bank, rank, count, spacing, refresh, b, now):  # type: ignore[no-
         bank[NEXT_ACTIVATE, b] = max(bank[NEXT_ACTIVATE, b], now + spacing.refresh_bank_activate)
         rank[ACTIVATE] = max(rank[ACTIVATE], now + spacing.refresh_bank_activate_other)
         rank[REFRESH_AT] += spacing.refresh_bank_interval
+        _join_window(rank, spacing, refresh, now - (LONG - SHORT))
     rank[REFRESH] = max(rank[REFRESH], now + cycle)
     rank[QUIET] = max(rank[QUIET], now + cycle)
     rank[BUSY] = max(rank[BUSY], now + cycle)

@@ -66,7 +66,7 @@ def _issue(bank, rank, count, queue, spacing, refresh, b, command, done):  # typ
         do_column(bank, rank, count, spacing, b, command, now)
         remove(bank, queue, b)
     elif command == ACTIVATE:
-        do_activate(bank, rank, count, spacing, b, now)
+        do_activate(bank, rank, count, spacing, refresh, b, now)
     elif command == PRECHARGE:
         do_precharge(bank, rank, count, spacing, b, now)
     elif command == PRECHARGE_ALL:

@@ -140,7 +140,7 @@ LONG, SHORT = 4, 2
     NOW,
     BUS,  # when the command bus is free
     OPEN,  # banks with an open row
-    FAW,  # four fields: the last four activates
+    FAW,  # four fields: the last four activates, refreshes of one bank among them
     FAW_AT,
     QUIET,  # since when nothing is open or refreshing
     BUSY,  # until when data or a refresh is under way

@@ -54,7 +54,7 @@ def rules(t: DramTiming, refresh: str) -> list[tuple[str, str, bool, int]]:
         ("PREAB", "REF", False, t.rp_all),
         ("REF", "REF", False, t.rfc_all if refresh == "all-bank" else t.rfc_bank),
         ("REF", "ACT", refresh == "per-bank", t.rfc_all if refresh == "all-bank" else t.rfc_bank),
-        ("REF", "ACT", False, t.rrd),
+        ("REF", "ACT", False, t.rrd if refresh == "per-bank" else 0),
     ]
     for column in reads + writes:
         table += [("ACT", column, True, t.rcd)]
@@ -79,7 +79,8 @@ class Controller:
         for first, second, same, distance in rules(timing, refresh):
             self.before[second].append((first, same, distance + LENGTH[first] - LENGTH[second]))
         self.last: dict[tuple[str, int], int] = {}
-        self.activates: list[int] = []
+        self.windowed = ("ACT", "REF") if refresh == "per-bank" else ("ACT",)
+        self.window: list[int] = []
         self.open: dict[int, int] = {}
         self.queues: list[list[Request]] = [[] for _ in range(banks)]
         self.bus = 0
@@ -96,8 +97,8 @@ class Controller:
             for other in (bank,) if same else range(self.banks):
                 if (first, other) in self.last:
                     soonest = max(soonest, self.last[first, other] + distance)
-        if name == "ACT" and len(self.activates) >= 4:
-            soonest = max(soonest, self.activates[-4] + self.timing.faw)
+        if name in self.windowed and len(self.window) >= 4:
+            soonest = max(soonest, self.window[-4] + self.timing.faw - LENGTH[name])
         return soonest
 
     def wish(self, bank: int) -> tuple[str, Request] | None:
@@ -148,11 +149,12 @@ class Controller:
         self.run.commands.append((now, name, bank))
         self.last[name, bank] = now
         self.bus = now + LENGTH[name]
+        if name in self.windowed:
+            self.window.append(self.bus)
         t = self.timing
         if name == "ACT":
             assert request is not None
             self.open[bank] = request.row
-            self.activates.append(now)
         elif name == "PRE":
             del self.open[bank]
         elif name == "PREAB":

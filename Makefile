@@ -4,10 +4,11 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 OUT ?= thinwire-report
+TILES ?= 1000000
 # Programs that tests start, and the Debian package of each.
 DEBIAN := iverilog:iverilog g++:g++ perl:perl
 
-.PHONY: help demo test test-browser lint bench format clean debian
+.PHONY: help demo test test-browser lint bench boundscheck rtl area formal fuzz format clean debian
 
 help:
 	@echo "demo          run the default network through the codecs; prints where the page is"
@@ -16,6 +17,11 @@ help:
 	@echo "lint          ruff and mypy"
 	@echo "format        let ruff format the tree"
 	@echo "bench         measure the speed of the models, by ratio"
+	@echo "boundscheck   the codecs' tests with array bounds checked in compiled loops"
+	@echo "rtl           the tests that run Verilog (WAVES=1 keeps waves)"
+	@echo "area          gates, depth, LUTs and clock of every core; writes hw/data/area.md"
+	@echo "formal        prove stream contracts and encode-decode identity"
+	@echo "fuzz          a million random tiles through the Verilog (TILES=n, SEED=n)"
 	@echo "clean         remove what these targets made"
 
 demo: $(VENV)/.core
@@ -39,6 +45,21 @@ format: $(VENV)/.lint
 
 bench: $(VENV)/.test
 	$(BIN)/pytest -m bench tests/bench --benchmark-columns=min,median,rounds --benchmark-sort=name -s
+
+boundscheck: $(VENV)/.test
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=build/boundscheck $(BIN)/pytest -q -p no:benchmark tests/golden/activations tests/golden
+
+rtl: $(VENV)/.test debian
+	$(BIN)/pytest -p no:benchmark tests/hw/rtl
+
+area: $(VENV)/.test
+	$(BIN)/python -m hw.area
+
+formal: $(VENV)/.test
+	$(BIN)/pytest -p no:benchmark -m formal tests/hw/formal
+
+fuzz: $(VENV)/.test debian
+	$(BIN)/python -m hw.fuzz --tiles $(TILES) $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf $(VENV) build dist $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

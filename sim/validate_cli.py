@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sim.dram_plot import time_figure
-from sim.output import check_writable, write_file
+from sim.output import check_writable, write_file, write_files
 from sim.plots import to_png, to_svg
 from sim.validate_dram import Row, energy_rows, time_rows
 
@@ -48,6 +48,24 @@ def dram(out: Annotated[Path | None, typer.Option(help="Folder for dram.svg and 
         figure = time_figure(times)
         write_file(out / "dram.svg", to_svg(figure))
         write_file(out / "dram.png", to_png(figure))
+
+
+@app.command()
+def eyeriss(
+    out: Annotated[Path | None, typer.Option(help="Folder for eyeriss.md, .csv, .svg and .png.")] = None,
+) -> None:
+    """External bytes, time and power of AlexNet and VGG-16 beside the Eyeriss chip."""
+    from sim.eyeriss_report import csv_text, eyeriss_figure, markdown, print_validation
+    from sim.validate_eyeriss import validate_eyeriss
+
+    if out:
+        check_writable(out)
+    validation = validate_eyeriss()
+    print_validation(validation, Console())
+    if out:
+        figure = eyeriss_figure(validation)
+        texts = {"eyeriss.md": markdown(validation), "eyeriss.csv": csv_text(validation)}
+        write_files(out, {**texts, "eyeriss.svg": to_svg(figure), "eyeriss.png": to_png(figure)})
 
 
 def _print(title: str, rows: Sequence[Row], console: Console) -> None:

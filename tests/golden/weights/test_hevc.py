@@ -115,8 +115,9 @@ def test_ratios_of_the_paper_from_its_variances(sigma, told):
         less = 1 - uniform.entropy_bits / encoded.size_bits
         print(
             f"\nsigma {sigma}, QP 23, ipratio {ipratio}: {ratio(encoded):.2f}x (the paper, at 1.4: {told}x), "
-            f"error {error:.2f}; uniform quantizer of error {uniform.error:.2f}: {32 * weights.size / uniform.entropy_bits:.2f}x with an "
-            f"order-0 coder ({100 * less:.1f} % less), {32 * weights.size / uniform.huffman_bits:.2f}x with Huffman"
+            f"error {error:.2f}; uniform quantizer of error {uniform.error:.2f}: "
+            f"{32 * weights.size / uniform.entropy_bits:.2f}x with an order-0 coder ({100 * less:.1f} % less), "
+            f"{32 * weights.size / uniform.huffman_bits:.2f}x with Huffman"
         )
         if ipratio == 1.4:
             assert ratio(encoded) == pytest.approx(told, rel=0.015)

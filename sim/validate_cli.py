@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from sim.dram_plot import time_figure
-from sim.output import check_writable, write_file, write_files
-from sim.plots import to_png, to_svg
-from sim.validate_dram import Row, energy_rows, time_rows
+from sim.output import check_writable, write_files
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from sim.validate_dram import Row
 
 __all__ = ["app"]
 
@@ -37,6 +39,9 @@ def validate() -> None:
 @app.command()
 def dram(out: Annotated[Path | None, typer.Option(help="Folder for dram.svg and dram.png.")] = None) -> None:
     """Time and energy of external memory beside a cycle-accurate simulator and an IDD-based program."""
+    from sim.dram_plot import time_figure
+    from sim.validate_dram import energy_rows, time_rows
+
     if out:
         check_writable(out)
     console = Console()
@@ -46,9 +51,7 @@ def dram(out: Annotated[Path | None, typer.Option(help="Folder for dram.svg and 
     for note in _NOTES:
         console.print(note)
     if out:
-        figure = time_figure(times)
-        write_file(out / "dram.svg", to_svg(figure))
-        write_file(out / "dram.png", to_png(figure))
+        write_files(out, _drawn("dram", time_figure(times)))
 
 
 @app.command()
@@ -64,9 +67,14 @@ def eyeriss(
     validation = validate_eyeriss()
     print_validation(validation, Console())
     if out:
-        figure = eyeriss_figure(validation)
-        texts = {"eyeriss.md": markdown(validation), "eyeriss.csv": csv_text(validation)}
-        write_files(out, {**texts, "eyeriss.svg": to_svg(figure), "eyeriss.png": to_png(figure)})
+        texts: dict[str, bytes | str] = {"eyeriss.md": markdown(validation), "eyeriss.csv": csv_text(validation)}
+        write_files(out, texts | _drawn("eyeriss", eyeriss_figure(validation)))
+
+
+def _drawn(name: str, figure: Figure) -> dict[str, bytes | str]:
+    from sim.plots import to_png, to_svg
+
+    return {f"{name}.svg": to_svg(figure), f"{name}.png": to_png(figure)}
 
 
 def _print(title: str, rows: Sequence[Row], console: Console) -> None:

@@ -11,11 +11,11 @@ __all__ = ["Packer", "any_of", "window"]
 
 
 def any_of(values: Sequence[Value]) -> Value:
-    """The OR of some values of one width."""
-    result = values[0]
-    for value in values[1:]:
-        result = result | value
-    return result
+    """The OR of some values of one width, as a tree."""
+    if len(values) == 1:
+        return values[0]
+    half = len(values) // 2
+    return any_of(values[:half]) | any_of(values[half:])
 
 
 def window(low: Value, high: Value, place: Value, bits: int) -> Value:

@@ -1,12 +1,12 @@
 """Fields to symbols: the tokens of a beat, each copied to the lanes that it covers."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.tile_format import TileFormat
-from hw.activations.ports import MODE_SRLC, MODE_ZRLC, MODE_ZVC, check_parameters, field_bits, mask_bits
+from hw.activations.ports import MODE_RAW, MODE_SRLC, MODE_ZRLC, MODE_ZVC, check_parameters, field_bits, mask_bits
 from hw.bits import any_of
 
 __all__ = ["Expander"]
@@ -75,6 +75,7 @@ class Expander(wiring.Component):
         for k in range(lanes):
             m.d.comb += [live[k].eq(~self.last | (self.tail >= k)), tails[k].eq(self.tail == k)]
         mask, opens_group, stray = self._masks(m, masked, live)
+        counted = _sorted(list(mask))
 
         # The tokens: the pending one first.
         runs = [Signal(run_bits, name="pending_run", reset_less=True)]
@@ -82,7 +83,7 @@ class Expander(wiring.Component):
         pending = Signal()
         for k in range(lanes):
             run, symbol = Signal(run_bits, name=f"run_{k}"), Signal(symbol_bits, name=f"symbol_{k}")
-            m.d.comb += run.eq(self.bits[k * token_bits :][:run_bits] & has_runs.replicate(run_bits))
+            m.d.comb += run.eq(self.bits[k * token_bits :][:run_bits])
             with m.If(has_runs):
                 m.d.comb += symbol.eq(self.bits[k * token_bits + run_bits :][:symbol_bits])
             with m.Elif(opens_group):
@@ -92,26 +93,31 @@ class Expander(wiring.Component):
             runs.append(run)
             symbols.append(symbol)
 
-        # Where they start and finish, and what they cover. The start of a token is that of the first one and the
-        # lengths of those between, one-hot sums in a tree.
+        # Where they start and finish, and what they cover. A token starts at the first one's lane and the lengths of
+        # those between: one-hot sums in a tree, over tokens alone, since these come late and the first lane early.
         equal, above = [], []
         for k, run in enumerate(runs):
             equal.append(Signal(lanes, name=f"equal_{k}"))
             above.append(Signal(lanes + 1, name=f"above_{k}"))
             m.d.comb += equal[k].eq(Cat(run == d if d < 1 << run_bits else 0 for d in range(lanes)))
             m.d.comb += above[k].eq(Cat(run >= d if d < 1 << run_bits else 0 for d in range(lanes + 1)))
-        lengths = [Cat(~pending & ~masked, equal[0][: lanes - 1] & pending.replicate(lanes - 1))]
-        lengths += [Cat(0, equal[k + 1][: lanes - 1]) for k in range(lanes - 1)]
+        first, room = Signal(lanes), Signal(lanes)
+        m.d.comb += first.eq(Cat(~pending, equal[0][: lanes - 1] & pending.replicate(lanes - 1)))
+        for t in range(lanes):
+            m.d.comb += room[t].eq((first[: lanes - t] & live[t:]).any() & has_runs)
+        sums: list[Value] = [Cat(1, *[0] * (lanes - 1))]
+        if lanes > 1:
+            sums += _prefixes(m, [Cat(0, one_hot[: lanes - 1]) for one_hot in equal[1:lanes]], "sum")
         starts: list[Value] = [Cat(pending, *[0] * (lanes - 1))]
-        for k, total in enumerate(_prefixes(m, lengths, "sum")):
-            starts.append(Signal(lanes, name=f"start_{k}"))
-            m.d.comb += starts[-1].eq(total & live)
+        for k, total in enumerate(sums):
+            starts.append(_sum(m, first, total, f"start_{k}") & live & has_runs.replicate(lanes))
+            m.d.comb += self.takes[k].eq(any_of([*(total[t] & room[t] for t in range(k, lanes)), counted[k]]))
         finishes = [_sum(m, starts[k], equal[k], f"finish_{k}") for k in range(lanes + 1)]
         covers = [_sum(m, starts[k], above[k], f"cover_{k}") for k in range(lanes + 1)]
         unfinished = [Signal(name=f"unfinished_{k}") for k in range(lanes + 1)]
         for k in range(lanes + 1):
             m.d.comb += unfinished[k].eq(any_of([starts[k][i] & above[k][lanes - i] for i in range(lanes)]))
-        chosen = self._ranks(m, mask) if group_bits else None
+        chosen = self._ranks(m, mask)
 
         # What they become.
         finished = Signal(lanes)
@@ -121,14 +127,12 @@ class Expander(wiring.Component):
             terms = []
             for k in range(min(i, lanes - 1) + 2):
                 on = covers[k][i]
-                if chosen and k:
+                if k:
                     on = on | chosen[k - 1][i]
                 terms.append(symbols[k] & on.replicate(symbol_bits))
             m.d.comb += copied[i].eq(any_of(terms))
             m.d.comb += self.symbols[i].eq(Mux(copies | finished[i], copied[i], self.zero_point))
 
-        for k in range(lanes):
-            m.d.comb += self.takes[k].eq(starts[k + 1].any() | (chosen[k].any() if chosen else 0))
         m.d.comb += [self.has_runs.eq(has_runs), self.opens_group.eq(opens_group)]
 
         # The one that does not finish.
@@ -145,22 +149,29 @@ class Expander(wiring.Component):
         return m
 
     def _masks(self, m: Module, masked: Value, live: Value) -> tuple[Value, Value, Value]:
-        """The mask of the beat, whether the beat opens a group, and whether a bit is set past the tile's last lane."""
+        """The mask of the beat, whether the beat opens a group, and whether a bit is set past the tile's last lane.
+
+        In raw every lane of the tile is in the mask.
+        """
         lanes, group_bits = self._lanes, mask_bits(self._fmt)
         mask, opens_group, stray = Signal(lanes), Signal(), Signal()
+        every = live & (self.mode == MODE_RAW).replicate(lanes)
         if not group_bits:
+            m.d.comb += mask.eq(every)
             return mask, opens_group, stray
         group = Signal(group_bits)
         m.d.comb += [opens_group.eq(masked), group.eq(self.bits)]
         if group_bits > lanes:
-            place, left = Signal(ceil_log2(group_bits // lanes)), Signal(group_bits - lanes, reset_less=True)
+            place = Signal(ceil_log2(group_bits // lanes))
+            left = Signal(group_bits - lanes, reset_less=True)
             with m.If(place != 0):
                 m.d.comb += [opens_group.eq(0), group.eq(left)]
             with m.If(self.go):
                 m.d.sync += [place.eq(Mux(self.last | ~masked, 0, place + 1)), left.eq(group[lanes:])]
+        past = Cat(live, (~self.last).replicate(group_bits - lanes))
         m.d.comb += [
-            mask.eq(group[:lanes] & masked.replicate(lanes)),
-            stray.eq(masked & (group & ~Cat(live, *[~self.last] * (group_bits - lanes))).any()),
+            mask.eq((group[:lanes] & masked.replicate(lanes)) | every),
+            stray.eq(masked & (group & ~past).any()),
         ]
         return mask, opens_group, stray
 
@@ -168,7 +179,7 @@ class Expander(wiring.Component):
         """For each k the lane of the mask's set bit k, one-hot."""
         lanes = self._lanes
         ranks = [Signal(lanes, name=f"rank_{k}") for k in range(lanes)]
-        before: list[Value] = [1, *[0] * lanes]
+        before: list[Value] = [Const(1), *[Const(0)] * lanes]
         for i in range(lanes):
             for k in range(i + 1):
                 m.d.comb += ranks[k][i].eq(mask[i] & before[k])
@@ -193,3 +204,16 @@ def _prefixes(m: Module, numbers: list[Value], name: str) -> list[Value]:
     half = len(numbers) // 2
     low, high = _prefixes(m, numbers[:half], f"{name}l"), _prefixes(m, numbers[half:], f"{name}h")
     return [*low, *(_sum(m, low[-1], number, f"{name}_{k}") for k, number in enumerate(high))]
+
+
+def _sorted(bits: list[Value]) -> list[Value]:
+    """The bits that are set first: bit k tells whether more than k are set."""
+    if len(bits) == 1:
+        return bits
+    half = len(bits) // 2
+    low, high = [Const(1), *_sorted(bits[:half])], [Const(1), *_sorted(bits[half:])]
+    result = []
+    for k in range(1, len(bits) + 1):
+        pairs = [(i, k - i) for i in range(max(0, k - half), min(k, half) + 1)]
+        result.append(any_of([low[i] & high[j] for i, j in pairs]))
+    return result

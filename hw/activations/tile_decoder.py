@@ -1,6 +1,6 @@
 """The decoder of a tile stream, all modes in one datapath."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -19,7 +19,7 @@ from hw.activations.ports import (
     word_bits,
 )
 from hw.activations.word_queue import WordQueue, queue_depth
-from hw.bits import any_of, window
+from hw.bits import window
 from hw.packet import Packet
 
 __all__ = ["Decoder"]
@@ -134,23 +134,17 @@ class Decoder(wiring.Component):
             expander.go.eq(go),
             queue.take.eq((go & crosses & ~held_last) | (skips & queue.valid)),
         ]
-        # Each number of tokens has its place behind them, and whether bits are set there, ready. More tokens cross a
-        # word's end if fewer do, so that it need not be known how many there are.
-        totals, stray, crossing = [], [], []
+        # For each number of tokens the place behind them, and whether bits are set there, are ready before the number.
+        choices = []
         for k in range(lanes + 1):
-            behind, set_behind = Signal(len(total) + 1, name=f"total_{k}"), Signal(name=f"set_behind_{k}")
-            exact = Signal(name=f"takes_{k}")
+            behind, set_behind = Signal(len(total) + 1, name=f"behind_{k}"), Signal(name=f"set_behind_{k}")
             plain = Mux(expander.opens_group, mask_bits(fmt) + k * fmt.word_bits, k * fmt.word_bits)
-            takes = expander.takes[k - 1] if k else 1
             m.d.comb += [
                 behind.eq(place + Mux(expander.has_runs, k * (fmt.run_bits + fmt.word_bits), plain)),
                 set_behind.eq(Mux(behind[-1], sight_top, held_top) > behind[:-1]),
-                exact.eq(takes & (~expander.takes[k] if k < lanes else 1)),
             ]
-            totals.append(behind[:-1] & exact.replicate(len(total)))
-            stray.append(set_behind & exact)
-            crossing.append(behind[-1] & takes)
-        m.d.comb += [total.eq(any_of(totals)), padded.eq(any_of(stray)), crosses.eq(any_of(crossing))]
+            choices.append(Cat(behind, set_behind))
+        m.d.comb += Cat(total, crosses, padded).eq(_choose(choices, expander.takes))
         with m.If(go):
             m.d.sync += [place.eq(total), first.eq(0), mode.eq(mode_now)]
             with m.If(crosses):
@@ -185,3 +179,11 @@ class Decoder(wiring.Component):
         with m.Elif(skips & queue.valid & queue.last):
             m.d.sync += skips.eq(0)
         return m
+
+
+def _choose(choices: list[Value], takes: Value) -> Value:
+    """The choice whose number is how many bits of `takes` are set, from bit 0 without a gap."""
+    if len(choices) == 1:
+        return choices[0]
+    half = len(choices) // 2
+    return Mux(takes[half - 1], _choose(choices[half:], takes[half:]), _choose(choices[:half], takes))

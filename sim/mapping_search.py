@@ -8,6 +8,7 @@ less; it falls back to the search where nothing whole fits.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -109,11 +110,19 @@ def default_mapping(shape: LayerShape, buffer: Buffer) -> Mapped:
     return found or search(shape, buffer)
 
 
-def map_layers(shapes: Iterable[LayerShape], buffer: Buffer, exhaustive: bool = True) -> tuple[Mapped, ...]:
-    """A mapping for each layer; layers of one shape are searched once."""
+def map_layers(
+    shapes: Iterable[LayerShape],
+    buffer: Buffer,
+    exhaustive: bool = True,
+    pinned: MappingOf[str, Mapping] | None = None,
+) -> tuple[Mapped, ...]:
+    """A mapping for each layer: the pinned one, else the best; layers of one shape are searched once."""
     known: dict[LayerShape, Mapped] = {}
     result = []
     for shape in shapes:
+        if pinned and shape.name in pinned:
+            result.append(evaluate(shape, pinned[shape.name], buffer))
+            continue
         key = replace(shape, name="")
         if key not in known:
             known[key] = search(shape, buffer) if exhaustive else default_mapping(shape, buffer)
@@ -127,10 +136,11 @@ def _best(
     """The best of all tiles out of `sizes` (images, filters, channels, rows, columns) that fit."""
     grid = _grid(shape, sizes)
     fits = buffer_bits(shape, grid, buffer) <= 8 * buffer.size_bytes
-    chosen = np.nonzero(np.broadcast_to(fits, [len(axis) for axis in sizes]))
+    counts = [len(axis) for axis in sizes]
+    chosen = np.nonzero(np.broadcast_to(fits, counts))
     if not chosen[0].size:
         return None
-    tiles = Tiles(**{name: _take(value, chosen) for name, value in vars(grid).items()})
+    tiles = Tiles(**{name: np.broadcast_to(value, counts)[chosen] for name, value in vars(grid).items()})
     count = prod(tiles.trips(shape).values())
     best: tuple[float, int, int, int] | None = None
     for rank, order in enumerate(orders):
@@ -158,12 +168,6 @@ def _grid(shape: LayerShape, sizes: list[NDArray[np.int64]]) -> Tiles:
     images, filters, channels, strips, blocks = (along(axis, values) for axis, values in enumerate(sizes))
     sums = along(3, rows[:, 0]), along(4, columns[:, 0])
     return Tiles(images, filters, channels, strips, blocks, *sums, along(3, rows[:, 1]), along(4, columns[:, 1]))
-
-
-def _take(values: NDArray[np.int64], chosen: tuple[NDArray[np.intp], ...]) -> NDArray[np.int64]:
-    """Values of an axis' array at the chosen places."""
-    places = tuple(index if size > 1 else 0 for index, size in zip(chosen, values.shape, strict=True))
-    return np.asarray(values[places])
 
 
 def _with_groups(shape: LayerShape, mapping: Mapping, buffer: Buffer) -> Mapping:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-__all__ = ["UNITS", "Table", "parse_toml", "read_toml"]
+__all__ = ["UNITS", "Table", "key_line", "parse_toml", "read_toml", "toml_text"]
 
 UNITS = {
     "mhz": "MHz",
@@ -63,13 +63,23 @@ def read_toml(path: Path, model: type[_Model]) -> _Model:
     ValueError
         If it cannot be read, is not TOML, or does not suit the model.
     """
+    return parse_toml(toml_text(path), model, str(path))
+
+
+def toml_text(path: Path) -> str:
+    """Text of a file.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read or is not UTF-8.
+    """
     try:
-        text = path.read_bytes().decode()
+        return path.read_bytes().decode()
     except OSError as error:
         raise ValueError(f"file must be readable, not {str(path)!r}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: file must be UTF-8, not hold byte {error.object[error.start]:#04x}") from error
-    return parse_toml(text, model, str(path))
 
 
 def parse_toml(text: str, model: type[_Model], file: str) -> _Model:
@@ -94,6 +104,11 @@ def parse_toml(text: str, model: type[_Model], file: str) -> _Model:
         told = [f"line {line}: {words}" for line, words in sorted(found)]
         more = [f"and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
         raise ValueError(f"{file}, " + "; ".join(told[:_SHOWN] + more)) from error
+
+
+def key_line(text: str, place: _Path) -> int:
+    """The line of a key or table, for messages about what a model cannot check."""
+    return _line(_lines(text), place)
 
 
 def _mistakes(error: ValidationError) -> list[Any]:

@@ -35,7 +35,7 @@ ASSUMPTIONS = (
     "p t, and that run within 10 % of the fastest, those with the fewest bytes: a rule that finds table III's in four "
     "of AlexNet's five layers.",
     "VGG-16: p = 16 as in AlexNet; q, r, t are read off the buffer accesses, on which its time and power stand; "
-    "bytes do not, but for the room that q r channels take.",
+    "its bytes, only through the least m, p t, and the room that q r channels take.",
     "VGG-16: outputs have the zeros of the next layer's input. Before 2 x 2 pooling: the square root of the pooled "
     "share of zeros, as if two of four pixels were independent (AlexNet's figures give 2.5 to 3.5 of nine, again "
     "about the square root). The last layer's output is taken as dense as its input.",

@@ -77,9 +77,18 @@ ROWS = (
         Row(f"escape after {limit} ones", Variant(unary_limit=limit), f"longest code {8 + limit} bits")
         for limit in (4, 5, 6, 7)
     ),
-    Row("escape after 12 ones, units of 32 bits", Variant(unary_limit=12, unit_bits=32), "lane buffers of 51 bits"),
-    Row("units of 32 bits", Variant(unit_bits=32), "lane buffers of 47 bits instead of 31; 128 bits asked at once"),
+    Row(
+        "escape after 12 ones, units of 32 bits",
+        Variant(unary_limit=12, unit_bits=32, held_bits=64),
+        "lane buffers of 95 bits",
+    ),
+    Row("units of 32 bits", Variant(unit_bits=32, held_bits=64), "lane buffers of 95 bits; 128 bits asked at once"),
     Row("units of 8 bits", Variant(unit_bits=8), "up to two units a lane and symbol, 8 instead of 4 to place"),
+    Row(
+        "lanes hold one unit, not two",
+        Variant(held_bits=16),
+        "lane buffers of 31 bits; parsing, asking and placing in one loop",
+    ),
     Row("units asked in vain at the end are sent", Variant(order="all asked"), "decoder needs no zeros past the end"),
     Row("as if lengths of lanes were known", Variant(order="lengths known"), "not decodable as it stands: the limit"),
     Row("1 lane", Variant(lanes=1), "one symbol a cycle"),

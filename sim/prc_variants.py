@@ -46,8 +46,8 @@ class Variant:
         as header and code together must not pass 16 bits).
     unary_limit : int
         Ones that begin an escape.
-    lanes, unit_bits : int
-        Sub-streams and the bits that one asks for at once.
+    lanes, unit_bits, held_bits : int
+        Sub-streams, the bits that one asks for at once, and those that it holds at least after asking.
     order : str
         ``lengths known``: only whole units; ``all asked``: every unit that a decoder asks for; ``trimmed``: as prc.
     tile : tuple of int
@@ -63,6 +63,7 @@ class Variant:
     unary_limit: int = 8
     lanes: int = 4
     unit_bits: int = 16
+    held_bits: int = 32
     order: str = "trimmed"
     tile: tuple[int, int, int] = (8, 8, 32)
 
@@ -94,10 +95,8 @@ def variant_bits(values: NDArray[np.uint8], tiles: Tiles, zero_point: int, varia
     lengths = _lengths(
         values, tiles.starts, tiles.shapes, zero_point, predictors, *switches, variant.unary_limit, variant.header_bits
     )
-    longest = _WORD_BITS + variant.unary_limit
-    bits: NDArray[np.int64] = _lane_bits(
-        lengths, tiles.starts, tiles.shapes, variant.lanes, variant.unit_bits, longest, order
-    )
+    lanes = (variant.lanes, variant.unit_bits, variant.held_bits)
+    bits: NDArray[np.int64] = _lane_bits(lengths, tiles.starts, tiles.shapes, *lanes, order)
     return bits
 
 
@@ -264,7 +263,7 @@ def _exact_size(residuals, context, is_zero, blank, width, flags, flag, contexts
 
 
 @njit(cache=True, nogil=True)
-def _lane_bits(lengths, starts, shapes, lanes, unit_bits, longest, order):  # type: ignore[no-untyped-def]
+def _lane_bits(lengths, starts, shapes, lanes, unit_bits, held_bits, order):  # type: ignore[no-untyped-def]
     """Bits of each tile whose codes have these lengths."""
     bits = np.zeros(starts.size - 1, np.int64)
     for t in range(bits.size):
@@ -277,7 +276,7 @@ def _lane_bits(lengths, starts, shapes, lanes, unit_bits, longest, order):  # ty
         for group in range(0, channels, lanes):
             for place in range(symbols):
                 for lane in range(min(lanes, channels - group)):
-                    while ahead[lane] < longest:
+                    while ahead[lane] < held_bits:
                         ahead[lane] += unit_bits
                         needed[lane] -= 1
                         asked += 1

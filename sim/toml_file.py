@@ -10,7 +10,8 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -162,7 +163,7 @@ def _words(entry: Any, model: type[BaseModel]) -> str:
     names = list(owner.model_fields) if owner else []
     table = ".".join(str(part) for part in place[:-1])
     where = f"[{table}]" if table else "the file"
-    key = str(place[-1]) if place else where
+    key = next((part for part in reversed(place) if isinstance(part, str)), where)
     value, context = entry["input"], entry.get("ctx", {})
     match entry["type"]:
         case "extra_forbidden":
@@ -181,7 +182,8 @@ def _words(entry: Any, model: type[BaseModel]) -> str:
         case "value_error":
             return str(context["error"])
         case kind:
-            words = {"string_type": "text", "bool_type": "true or false", "model_type": "a table"}
+            words = {"string_type": "text", "bool_type": "true or false", "list_type": "a list"}
+            words.update(dict.fromkeys(("model_type", "dict_type"), "a table"))
             return f"{key} must be {words.get(kind, entry['msg'].lower())}, not {value!r}"
 
 
@@ -204,19 +206,23 @@ def _unit(key: str) -> str:
 
 
 def _owner(model: Any, place: _Path) -> type[BaseModel] | None:
-    """The model of the table at `place`."""
+    """The model of the table at `place`; keys of a mapping and places in a list are free."""
+    here = model
     for part in place:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            field = model.model_fields.get(str(part))
-            model = _inner(field.annotation) if field else None
-    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if _is_model(here):
+            field = here.model_fields.get(str(part))
+            here = _inner(field.annotation) if field else None
+        else:
+            here = _inner(get_args(here)[-1]) if get_args(here) else None
+    return here if _is_model(here) else None
 
 
 def _inner(annotation: Any) -> Any:
-    """The model inside an optional, a list or a mapping of it."""
-    if get_origin(annotation) is Literal:
-        return None
-    if get_origin(annotation) is not None:
-        models = (_inner(part) for part in get_args(annotation))
-        return next((found for found in models if isinstance(found, type) and issubclass(found, BaseModel)), None)
+    """What an optional or annotated type is about."""
+    while get_origin(annotation) in (Annotated, Union, UnionType):
+        annotation = next(part for part in get_args(annotation) if part is not NoneType)
     return annotation
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

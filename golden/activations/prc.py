@@ -31,10 +31,11 @@ elsewhere, ``T = 2^W - 1`` and ``n = min(P, T - P)``: m = 2 (x - P) for P <= x <
 P - n <= x < P, and |x - P| + n for what lies further off, which is on one side only. So m is 0..T, each once.
 
 Lanes in the stream: in units of U = max(16, 2 W) bits, in the order in which a decoder asks for them. It goes through
-planes 0..3 symbol by symbol, lane 0 to lane 3 each time, then planes 4..7, and so on; a lane that holds fewer than
-W + 8 bits asks for one unit before its symbol. So no lengths are sent, and a lane takes at most one unit a symbol.
-Bits of a lane behind its last code are zero (checked). The stream ends with the last unit that holds a code; units
-asked for past it are zero. Least significant bit first.
+planes 0..3 symbol by symbol, lane 0 to lane 3 each time, then planes 4..7, and so on; before its symbol a lane asks
+until it holds 2 U bits or more: for two units at the start, and then at most for one. So no lengths are sent, and as no
+code is longer than a unit, the one asked for last may come a symbol later. Bits of a lane behind its last code are zero
+(checked). The stream ends with the last unit that holds a code; units asked for past it are zero. Least significant
+bit first.
 
 The decoder is told shape, symbol count and zero point; symbols of unknown shape are one column. It takes any k and
 flag and any code, and refuses a residual above T and a code that passes the end. An encoder chooses k and flag of a
@@ -57,10 +58,10 @@ symbols (h x w x c)     codes                                                   
 ======================  ==========================================================  =======================
 10 12 / 11 14 (2x2x1)   k 1: 100 0, 01010000, m 4: 110 0, m 2: 10 0, m 4: 110 0     A1 30 19 00
 0 0 0 / 0 7 0 (2x3x1)   k 2: 010 1, row 01, 00, m 7: 1 10 11, 0                     2A 1B
-0 0, 255 3 (1x2x2)      lane 0: 111 1; lane 1: k 6: 011 0, 255, m 252: 1110 001111  0F 00 F6 7F 00 00 3C 00
+0 0, 255 3 (1x2x2)      lane 0: 111 1; lane 1: k 6: 011 0, 255, m 252: 1110 001111  0F 00 00 00 F6 7F 3C 00
 ======================  ==========================================================  =======================
 
-In the last one lane 0 asks for two units, and its header of 4 bits needs one: the third unit is zero.
+In the last one both lanes begin with two units: lane 0 needs one for its header of 4 bits, so the second is zero.
 """
 
 from __future__ import annotations
@@ -130,13 +131,18 @@ class PrcFormat:
 
     @property
     def longest_bits(self) -> int:
-        """Bits of the longest code; a lane that holds fewer asks for a unit."""
+        """Bits of the longest code; a header and the symbol behind it are no longer."""
         return self.word_bits + UNARY_LIMIT
 
     @property
     def unit_bits(self) -> int:
         """Bits that a lane asks for at once."""
         return max(16, 2 * self.word_bits)
+
+    @property
+    def held_bits(self) -> int:
+        """Bits that a lane holds at least before a symbol, the unit asked for last among them."""
+        return 2 * self.unit_bits
 
 
 def _shapes(tiles: Tiles) -> NDArray[np.int64]:

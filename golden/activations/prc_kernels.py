@@ -1,8 +1,8 @@
 """The compiled loops of prc; the format is told in golden/activations/prc.py.
 
 The loops walk a tile in the order in which a decoder works: four planes at a time, symbol by symbol, one symbol of each
-lane. A lane that holds fewer bits than the longest code asks for the next unit of the stream, so the encoder counts the
-bits that the decoder holds to know whose unit comes next.
+lane. A lane that holds less than two units asks for the next of the stream, so the encoder counts the bits that the
+decoder holds to know whose unit comes next. As no code is longer than a unit, a decoder can do without the newest one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ UNARY_LIMIT = 8
 SHORT, STRAY_RESIDUAL, STRAY_BIT = range(3)
 
 # Rows of a tile's state, one column a lane: the plane's parameter, flag and whether its row is blank; bits that the
-# encoder keeps, bits that the decoder holds and how many of those are in the stream; the last two units asked for.
-_K, _FLAG, _BLANK, _KEPT, _AHEAD, _REAL, _NEWEST, _OLDER = range(8)
+# encoder keeps; bits that the decoder holds, and how many of them are in the stream; the last three units asked for.
+_K, _FLAG, _BLANK, _KEPT, _AHEAD, _REAL, _UNITS = range(7)
+_ROWS = _UNITS + 3
 
 
 @njit(cache=True, nogil=True)
@@ -112,16 +113,16 @@ def _code(values, at, place, column, width, zero_point, word_bits, k, flagged, b
 @njit(cache=True, nogil=True)
 def _ask(state, lane, asked, unit_bits):  # type: ignore[no-untyped-def]
     """A lane asks for unit number `asked`."""
-    state[_OLDER, lane] = state[_NEWEST, lane]
-    state[_NEWEST, lane] = asked
+    state[_UNITS + 2, lane] = state[_UNITS + 1, lane]
+    state[_UNITS + 1, lane] = state[_UNITS, lane]
+    state[_UNITS, lane] = asked
     state[_AHEAD, lane] += unit_bits
 
 
 @njit(cache=True, nogil=True)
 def _put_unit(words, origin, state, held, lane, unit_bits):  # type: ignore[no-untyped-def]
     """Put the first unit that a lane keeps in its place, unless `words` is empty; return its number."""
-    two = state[_KEPT, lane] + state[_AHEAD, lane] > unit_bits
-    unit = state[_OLDER, lane] if two else state[_NEWEST, lane]
+    unit = state[_UNITS + (state[_KEPT, lane] + state[_AHEAD, lane] - 1) // unit_bits, lane]
     if words.size > 0:
         position = origin + unit * unit_bits
         low = held[lane] & ((np.uint64(1) << np.uint64(unit_bits)) - np.uint64(1))
@@ -135,7 +136,7 @@ def _encode_tile(values, first, shape, zero_point, word_bits, unit_bits, words, 
     height, width, channels = shape
     symbols = height * width
     k_bits = 2 + (word_bits >> 3)
-    state, held = np.zeros((8, LANES), np.int64), np.zeros(LANES, np.uint64)
+    state, held = np.zeros((_ROWS, LANES), np.int64), np.zeros(LANES, np.uint64)
     asked, last = 0, -1
     for group in range(0, channels if symbols > 0 else 0, LANES):
         lanes = min(LANES, channels - group)
@@ -147,7 +148,7 @@ def _encode_tile(values, first, shape, zero_point, word_bits, unit_bits, words, 
             column = _next(column, width)
             for lane in range(lanes):
                 at = first + (group + lane) * symbols + place
-                if state[_AHEAD, lane] < word_bits + UNARY_LIMIT:
+                while state[_AHEAD, lane] < 2 * unit_bits:
                     _ask(state, lane, asked, unit_bits)
                     asked += 1
                 k, flagged = state[_K, lane], state[_FLAG, lane]
@@ -210,30 +211,26 @@ def _read(window, word_bits, k, flagged, zero_point, start, edge, blank, expecte
 @njit(cache=True, nogil=True)
 def _position(state, lane, unit_bits):  # type: ignore[no-untyped-def]
     """Where the next bit that a lane holds stands in the stream."""
-    ahead = state[_AHEAD, lane]
-    if ahead > unit_bits:
-        return (state[_OLDER, lane] + 2) * unit_bits - ahead
-    return (state[_NEWEST, lane] + 1) * unit_bits - ahead
+    behind = (state[_AHEAD, lane] - 1) // unit_bits
+    return (state[_UNITS + behind, lane] + 1 + behind) * unit_bits - state[_AHEAD, lane]
 
 
 @njit(cache=True, nogil=True)
-def _take_unit(words, position, limit, state, held, lane, unit_bits):  # type: ignore[no-untyped-def]
-    """Append the unit at `position` to what a lane holds; past the end it is zero and not real."""
-    if position < limit:
-        unit = (words[position >> 6] >> np.uint64(position & 63)) & (
-            (np.uint64(1) << np.uint64(unit_bits)) - np.uint64(1)
-        )
-        held[lane] |= unit << np.uint64(state[_AHEAD, lane])
-        state[_REAL, lane] += unit_bits
+def _unit(words, origin, limit, unit, unit_bits):  # type: ignore[no-untyped-def]
+    """The bits of a unit, which are zero from unit number `limit` on."""
+    if unit >= limit:
+        return np.uint64(0)
+    position = origin + unit * unit_bits
+    return (words[position >> 6] >> np.uint64(position & 63)) & ((np.uint64(1) << np.uint64(unit_bits)) - np.uint64(1))
 
 
 @njit(cache=True, nogil=True)
 def _decode_tile(values, first, shape, zero_point, word_bits, unit_bits, words, origin, limit):  # type: ignore[no-untyped-def]
-    """Read a tile from bits `origin` to `limit`; return its bits or -1, the position of the fault and the fault."""
+    """Read a tile of up to `limit` units; return its bits or -1, the position of the fault and the fault."""
     height, width, channels = shape
     symbols = height * width
     k_bits = 2 + (word_bits >> 3)
-    state, held = np.zeros((8, LANES), np.int64), np.zeros(LANES, np.uint64)
+    state, held = np.zeros((_ROWS, LANES), np.int64), np.zeros(LANES, np.uint64)
     asked = 0
     for group in range(0, channels, LANES):
         column = width - 1
@@ -241,9 +238,13 @@ def _decode_tile(values, first, shape, zero_point, word_bits, unit_bits, words, 
             column = _next(column, width)
             for lane in range(min(LANES, channels - group)):
                 at = first + (group + lane) * symbols + place
-                if state[_AHEAD, lane] < word_bits + UNARY_LIMIT:
-                    _take_unit(words, origin + asked * unit_bits, limit, state, held, lane, unit_bits)
+                while state[_AHEAD, lane] < 2 * unit_bits:
+                    # The unit before is appended to what is held, and the newest waits.
+                    if state[_AHEAD, lane] > 0:
+                        newest = _unit(words, origin, limit, state[_UNITS, lane], unit_bits)
+                        held[lane] |= newest << np.uint64(state[_AHEAD, lane] - unit_bits)
                     _ask(state, lane, asked, unit_bits)
+                    state[_REAL, lane] += unit_bits if asked < limit else 0
                     asked += 1
                 window, length, expected = held[lane], 0, zero_point
                 if place == 0:
@@ -260,7 +261,7 @@ def _decode_tile(values, first, shape, zero_point, word_bits, unit_bits, words, 
                 )  # fmt: skip
                 length += more
                 if length > state[_REAL, lane]:
-                    return np.int64(-1), min(_position(state, lane, unit_bits), limit - origin), SHORT
+                    return np.int64(-1), min(_position(state, lane, unit_bits), limit * unit_bits), SHORT
                 if symbol < 0:
                     return np.int64(-1), _position(state, lane, unit_bits), STRAY_RESIDUAL
                 values[at] = symbol
@@ -268,21 +269,24 @@ def _decode_tile(values, first, shape, zero_point, word_bits, unit_bits, words, 
                 state[_BLANK, lane] = blank
                 state[_AHEAD, lane] -= length
                 state[_REAL, lane] -= length
-    return _end(state, held, min(LANES, channels) if symbols > 0 else 0, unit_bits)
+    return _end(words, origin, limit, state, held, min(LANES, channels) if symbols > 0 else 0, unit_bits)
 
 
 @njit(cache=True, nogil=True)
-def _end(state, held, lanes, unit_bits):  # type: ignore[no-untyped-def]
+def _end(words, origin, limit, state, held, lanes, unit_bits):  # type: ignore[no-untyped-def]
     """The bits of a tile whose symbols are read: up to the last unit that a code reached; what is left must be zero."""
     last = np.int64(-1)
     for lane in range(lanes):
-        if held[lane] != 0:
-            while held[lane] & np.uint64(1) == 0:
-                held[lane] >>= np.uint64(1)
+        last = max(last, state[_UNITS + state[_AHEAD, lane] // unit_bits, lane])
+        left = held[lane]
+        if left == 0:
+            left = _unit(words, origin, limit, state[_UNITS, lane], unit_bits)
+            state[_AHEAD, lane] = unit_bits
+        if left != 0:
+            while left & np.uint64(1) == 0:
+                left >>= np.uint64(1)
                 state[_AHEAD, lane] -= 1
             return np.int64(-1), _position(state, lane, unit_bits), STRAY_BIT
-        unread = state[_AHEAD, lane] >= unit_bits
-        last = max(last, state[_OLDER, lane] if unread else state[_NEWEST, lane])
     return (last + 1) * unit_bits, np.int64(0), 0
 
 
@@ -293,8 +297,9 @@ def decode_tiles(words, spans, chosen, values, starts, shapes, zero_point, word_
     for i in range(chosen.size):
         t = chosen[i]
         shape = (shapes[t, 0], shapes[t, 1], shapes[t, 2])
+        origin, limit = spans[t, 0] * 64, (spans[t, 1] - spans[t, 0]) * (64 // unit_bits)
         bits[i], position, fault = _decode_tile(
-            values, starts[t], shape, zero_point, word_bits, unit_bits, words, spans[t, 0] * 64, spans[t, 1] * 64
+            values, starts[t], shape, zero_point, word_bits, unit_bits, words, origin, limit
         )
         if bits[i] < 0:
             return bits, t, position, fault

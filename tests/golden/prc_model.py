@@ -101,7 +101,7 @@ def encode(values: list[int], shape: tuple[int, int, int], zero: int, w: int) ->
     done = [0] * LANES
     for group, place in product(range(0, channels, LANES), range(size)):
         for lane, plane in enumerate(codes[group : group + LANES]):
-            if asked.count(lane) * unit - done[lane] < w + 8:
+            while asked.count(lane) * unit - done[lane] < 2 * unit:
                 asked.append(lane)
             done[lane] += len(plane[place])
     stream, end = "", 0
@@ -117,7 +117,7 @@ def decode(stream: str, shape: tuple[int, int, int], zero: int, w: int) -> tuple
     """The symbols of a tile and its bits; what follows those bits is not looked at beyond what lanes asked for."""
     height, width, channels = shape
     size = height * width
-    reader = _Reader(stream, unit_bits(w), w)
+    reader = _Reader(stream, unit_bits(w))
     planes: list[list[int]] = [[] for _ in range(channels)]
     headers: dict[int, tuple[int, bool]] = {}
     blank_rows: set[tuple[int, int]] = set()
@@ -155,17 +155,17 @@ def _symbol(reader, plane, place, width, zero, w, k, flagged, p, blank_rows):
 class _Reader:
     """Four lanes that ask for units of one stream."""
 
-    def __init__(self, stream: str, unit: int, w: int) -> None:
-        self.stream, self.unit, self.longest = stream, unit, w + 8
+    def __init__(self, stream: str, unit: int) -> None:
+        self.stream, self.unit = stream, unit
         self.asked = 0
         self.lane = 0
         self.bits: list[list[tuple[int, str]]] = [[] for _ in range(LANES)]
         self.reached = 0
 
     def turn(self, lane: int) -> None:
-        """It is the turn of `lane`, which asks for a unit if it holds too few bits."""
+        """It is the turn of `lane`, which asks until it holds two units."""
         self.lane = lane
-        if len(self.bits[lane]) < self.longest:
+        while len(self.bits[lane]) < 2 * self.unit:
             places = range(self.asked * self.unit, (self.asked + 1) * self.unit)
             self.bits[lane] += [(at, self.stream[at] if at < len(self.stream) else "x") for at in places]
             self.asked += 1

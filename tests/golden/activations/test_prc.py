@@ -157,6 +157,16 @@ def test_refusal_names_the_rule_and_the_bit(stream, message):
         Prc().decode(encoded)
 
 
+@pytest.mark.parametrize("place", [20, 40, 63, 64, 79, 80, 95])
+def test_stray_bits_are_named_in_whichever_unit_they_stand(place):
+    """Lane 0 is raw and has units 0, 1 and 4, lane 1 is empty and has 2, 3 and 5."""
+    stream = list(("1110" + "0" * 28 + "1111").ljust(128, "0"))
+    assert decode(np.array(words_of("".join(stream)), np.uint64), (1, 2, 2), 9, 8) == ([0, 0, 9, 9], 48)
+    stream[place] = "1"
+    with pytest.raises(CorruptStreamError, match=f"^tile 0: padding must be zero, not set at bit {place}$"):
+        decode(np.array(words_of("".join(stream)), np.uint64), (1, 2, 2), 9, 8)
+
+
 def test_tiles_of_unknown_shape_are_one_column():
     codec, values = Prc(), np.array([0, 0, 4, 5, 5, 0], np.uint8)
     for shape in ((6, 1, 1), (1, 1, 1), (2, 2, 2)):
@@ -168,7 +178,7 @@ def test_no_tile_passes_the_worst_case(case):
     _, (h, w, c), _, word_bits = case
     fmt = PrcFormat(word_bits)
     lanes = [h * w * fmt.longest_bits * p + fmt.header_bits * p for p in ((c + 3 - lane) // 4 for lane in range(4))]
-    assert encode(*case).bits <= sum((bits // fmt.unit_bits + 2) * fmt.unit_bits for bits in lanes if bits)
+    assert encode(*case).bits <= sum((bits // fmt.unit_bits + 3) * fmt.unit_bits for bits in lanes if bits)
 
 
 PRC = TileFormat(tile=(4, 4, 8), modes=MODES)
@@ -243,6 +253,7 @@ def test_format_derives_its_widths(word_bits, derived):
     fmt = PrcFormat(word_bits)
     assert (fmt.k_bits, fmt.longest_bits, fmt.unit_bits) == derived
     assert (fmt.header_bits, fmt.lanes, fmt.unary_limit) == (fmt.k_bits + 1, 4, 8)
+    assert fmt.header_bits + 1 + word_bits <= fmt.longest_bits <= fmt.unit_bits == fmt.held_bits // 2
     assert fmt.unit_bits == prc_model.unit_bits(word_bits)
 
 

@@ -109,8 +109,9 @@ def test_mistakes_are_told_with_file_and_line(old, new, at, message, tmp_path):
 
 
 def test_three_mistakes_are_told_at_once_in_order(tmp_path):
-    swaps = (("channels = 2", "channels = 3"), ("clock_mhz", "clock_hz"), ("size_kib", "size_mb"), ('"mlw"', '"zip"'))
-    with pytest.raises(ValueError, match=r"line 8: clock .*; line 11: size .*; line 21: channels .*; and 1 more$"):
+    misplaced = ('dataflow = "output', 'lanes = 1\ndataflow = "input')
+    swaps = (misplaced, ("size_kib", "size_mb"), ("channels = 2", "channels = 3"), ('"mlw"', '"zip"'))
+    with pytest.raises(ValueError, match=r"line 6: .* lanes: .*; line 7: dataflow .*; line 12: size .*; and 2 more$"):
         load_accelerator(str(changed(tmp_path, *swaps)))
 
 

@@ -153,12 +153,12 @@ def exhaustive(shape: LayerShape, buffer: Buffer) -> float:
     return best
 
 
-@pytest.mark.parametrize("size", [20, 60, 150, 300, 2000])
+@pytest.mark.parametrize("size", [20, 60, 150, 340, 2000])
 @pytest.mark.parametrize(
     "shape",
     [
         conv("plain", 3, 6, 4, 3),
-        conv("wide window", 2, 5, 3, 5),
+        conv("wide window", 2, 7, 3, 7),
         conv("strided", 4, 7, 2, 3, 2),
         replace(conv("two images", 3, 4, 3, 1), batch=2, operands=1),
         conv("depthwise", 6, 5, 6, 3, groups=6),

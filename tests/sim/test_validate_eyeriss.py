@@ -74,6 +74,20 @@ def test_bytes_of_a_layer_by_hand(validation):
     assert row.output_bytes == pytest.approx(4 * 96 * 55 * 55 * 0.378 * 8 / 3, rel=2e-3)
 
 
+def test_outputs_of_vgg_by_hand(validation):
+    rows = {row.layer.shape.name: row for row in validation.networks["VGG-16"]}
+    # not pooled: what the next layer reads, which is in five strips (66 rows of 58), four times
+    assert rows["conv3-2"].output_bytes == pytest.approx(rows["conv3-3"].input_bytes / (66 / 58) / 4, rel=1e-6)
+    # pooled: 20.6 % of 3 x 512 x 16 x 16 are not zero, of 14 x 14 pixels; one token of 64 / 3 bits each
+    pooled_zeros = 1 - 0.206 * 256 / 196
+    tokens = 3 * 512 * 28 * 28 * (1 - pooled_zeros**0.5)
+    assert rows["conv4-3"].output_bytes == pytest.approx(tokens * 8 / 3, rel=0.02)
+
+
+def test_time_of_vgg_follows_without_a_limit(validation):
+    assert validation.errors_pct("VGG-16", "time")["max"] < 5
+
+
 def test_tensors_are_really_coded():
     rng = np.random.default_rng(7)
     size = module._coded_bytes(3_000_000, 0.3, rng)

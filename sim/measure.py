@@ -14,7 +14,7 @@ from golden.tile_index import index_bytes
 from golden.tile_stream import TileSizes, decode_tensor, encode_tensor, tensor_sizes
 from sim.config import RunConfig
 from sim.network import Network, Tensor
-from sim.tensors import Recorder
+from sim.tensors import Recorded
 
 __all__ = ["CodedSize", "TensorSizes", "entropy_bits", "measure"]
 
@@ -84,7 +84,7 @@ class TensorSizes:
         return self.zeros / self.values if self.values else 0.0
 
 
-def measure(network: Network, recorder: Recorder, config: RunConfig) -> Iterator[TensorSizes]:
+def measure(network: Network, recorder: Recorded, config: RunConfig) -> Iterator[TensorSizes]:
     """Size every tensor of every image, in the order of the images.
 
     Raises

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
+from sim.html import image, render_template
 from sim.summary import Summary
 from sim.units import ENERGIES, SIZES, TIMES, unit_for
 
@@ -86,11 +83,10 @@ def render(summary: Summary, figures: Mapping[str, str], command: str) -> str:
     command : str
         What makes this page again.
     """
-    environment = Environment(loader=PackageLoader("sim"), autoescape=True, undefined=StrictUndefined)
-    template = environment.get_template("report.html.j2")
     raw = summary.codec("raw")
     columns = [column for _, group in _GROUPS for column in group]
-    return template.render(
+    return render_template(
+        "report.html.j2",
         s=summary,
         raw=raw,
         chosen=summary.codec(summary.config["codec"]),
@@ -99,7 +95,7 @@ def render(summary: Summary, figures: Mapping[str, str], command: str) -> str:
         totals={c.field: sum(getattr(row, c.field) for row in summary.layers) for c in columns if c.total},
         images=_some(summary.images),
         command=command,
-        figure=lambda name: _image(name, figures[name]),
+        figure=lambda name: image(name, figures[name]),
         size=unit_for(SIZES, raw.moved_bytes),
         energy=unit_for(ENERGIES, raw.dram_energy_pj),
         time=unit_for(TIMES, raw.dram_time_ms),
@@ -111,8 +107,3 @@ def _some(names: tuple[str, ...]) -> str:
     """The first few of many."""
     more = len(names) - _FIRST_IMAGES
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:_FIRST_IMAGES])} and {more} more"
-
-
-def _image(name: str, svg: str) -> Markup:
-    data = base64.b64encode(svg.encode()).decode()
-    return Markup('<img alt="{}" src="data:image/svg+xml;base64,{}">').format(name.replace("_", " "), data)

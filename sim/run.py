@@ -11,10 +11,10 @@ from sim.footprint import Footprint, peak_footprint
 from sim.images import Photo, preprocess
 from sim.measure import TensorSizes, measure
 from sim.network import Network
-from sim.tensors import Quantization, Recorder
+from sim.tensors import Quantization, Recorded, Recorder
 from sim.traffic import LayerTraffic, layer_traffic
 
-__all__ = ["Result", "run"]
+__all__ = ["Result", "run", "run_recorded"]
 
 _RGB = 3
 
@@ -79,13 +79,23 @@ def run(
     if channels != _RGB:
         raise ValueError(f"input of the network must have {_RGB} channels, as photos have, not {channels}")
     recorder = Recorder(network, preprocess(photos, height, width, mean, spread), config.word_bits)
-    sizes: list[dict[str, TensorSizes]] = [{} for _ in photos]
-    total = len(photos) * len(network.tensors)
+    return run_recorded(config, network, tuple(photo.name for photo in photos), recorder, progress)
+
+
+def run_recorded(
+    config: RunConfig,
+    network: Network,
+    names: tuple[str, ...],
+    recorder: Recorded,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Result:
+    """Send every recorded tensor through the codecs; `names` are those of the recorder's images, in order."""
+    sizes: list[dict[str, TensorSizes]] = [{} for _ in names]
+    total = len(names) * len(network.tensors)
     for done, size in enumerate(measure(network, recorder, config), start=1):
         sizes[size.image][size.name] = size
         progress(done / total)
     traffic = tuple(layer_traffic(network, image, config) for image in sizes)
     footprints = tuple(peak_footprint(network, image, config.codec) for image in sizes)
-    names = tuple(photo.name for photo in photos)
     curves = break_even(config)
     return Result(config, network, names, recorder.quantization, tuple(sizes), traffic, footprints, curves)

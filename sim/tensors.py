@@ -21,13 +21,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 
 from sim.network import Network
 from sim.session import open_session, values_of
 
-__all__ = ["Captured", "Quantization", "Recorder", "Sample", "capture", "quantize"]
+__all__ = ["Captured", "Quantization", "Recorded", "Recorder", "Sample", "capture", "quantize"]
 
 _RELU6_LIMIT = 6.0
 _WORD_BITS = (4, 8, 16)
@@ -107,6 +108,17 @@ def quantize(values: np.ndarray, quantization: Quantization) -> np.ndarray:
     steps += quantization.zero_point
     np.clip(steps, 0, 2**quantization.word_bits - 1, out=steps)
     return steps.astype(quantization.dtype)
+
+
+class Recorded(Protocol):
+    """Symbols of some images, one image at a time, as often as asked."""
+
+    @property
+    def quantization(self) -> Mapping[str, Quantization]:
+        """Quantization of every tensor in memory."""
+
+    def __iter__(self) -> Iterator[Sample]:
+        """One `Sample` for each image."""
 
 
 class Recorder:

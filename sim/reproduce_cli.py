@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from golden.activations.scan import SCANS
-from sim.output import check_writable, write_file
+from sim.output import check_writable, write_files
+from sim.section import Section
 
 if TYPE_CHECKING:
+    from sim.hevc_sweep import SweepPoint
     from sim.reproduce_rlc import Activation, Row, Table1
 
 __all__ = ["app"]
@@ -55,46 +56,73 @@ def rlc(
         ("ImageNet", imagenet),
         ("CIFAR-10", cifar10),
     )
-    console, parts = Console(), []
+    sections = []
     for data_set, source in sources:
         try:
             name, images = source()
         except ValueError as error:
             if data_set == "ImageNet":
                 raise
-            console.print(f"{data_set}: row skipped: {error}", style="yellow")
-            parts.append(f"## {data_set}\n\nRow skipped: {error}\n")
+            sections.append(Section(data_set, (), (), (f"Row skipped: {error}",)))
             continue
-        table = run_length_table(data_set, name, images)
-        _print(table, console, more)
-        parts.append(_markdown(table))
+        sections.append(_run_length_section(run_length_table(data_set, name, images), more))
+    _tell("rlc", "Run-length coding of activations", sections, out)
+
+
+@app.command()
+def hevc(
+    out: Annotated[Path | None, typer.Option(help="Folder for hevc.md and the figure.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small matrices, few crops and three QPs.")] = False,
+) -> None:
+    """Tables and figures of weights through a video codec (SKKU)."""
+    from sim.hevc_sweep import QPS, figure, gaussian_rows, load_classifier, sweep
+    from sim.plots import to_png, to_svg
+    from sim.reproduce_weights import gaussian_section, sweep_section
+
     if out:
-        write_file(out / "rlc.md", "# Run-length coding of activations\n\n" + "\n".join(parts))
-        console.print(f"written: {out / 'rlc.md'}")
+        check_writable(out)
+    rows = gaussian_rows(256, 250) if quick else gaussian_rows()
+    classifier = load_classifier(8 if quick else 128)
+    points = sweep(classifier, QPS[::8] if quick else QPS, told=_note_point)
+    sections = [gaussian_section(rows), sweep_section(points)]
+    drawn = figure(points)
+    _tell(
+        "hevc", "Weights through a video codec", sections, out, {"hevc.svg": to_svg(drawn), "hevc.png": to_png(drawn)}
+    )
 
 
-def _heading(table: Table1) -> str:
-    return f"{table.data_set} ({table.network}, {table.tensors} tensors): bytes saved, % of raw"
+@app.command()
+def fusion(out: Annotated[Path | None, typer.Option(help="Folder for fusion.md.")] = None) -> None:
+    """Bit fusion of two tasks' weights (Kyung Hee University): quality by width, storage, the told failure."""
+    from sim.reproduce_weights import fusion_sections
+
+    if out:
+        check_writable(out)
+    _tell("fusion", "Bit fusion of two tasks' weights", list(fusion_sections()), out)
 
 
-def _cells(row: Row) -> list[str]:
+def _note_point(point: SweepPoint) -> None:
+    Console(stderr=True).print(f"{point.scheme}, QP {point.qp}: {point.ratio:.2f}x", highlight=False)
+
+
+def _tell(
+    name: str, title: str, sections: list[Section], out: Path | None, files: dict[str, bytes | str] | None = None
+) -> None:
+    console = Console()
+    for section in sections:
+        section.print(console)
+    if out:
+        text = f"# {title}\n\n" + "\n".join(section.markdown() for section in sections)
+        write_files(out, (files or {}) | {f"{name}.md": text})
+        console.print(f"written: {out / name}.md", highlight=False)
+
+
+def _run_length_section(table: Table1, more: bool) -> Section:
+    title = f"{table.data_set} ({table.network}, {table.tensors} tensors): bytes saved, % of raw"
+    rows = tuple(_cells(row) for row in table.rows + (table.more if more else ()))
+    return Section(title, ("method (R = 3, W = 8)", "paper", *SCANS), rows, _NOTES[table.data_set])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
     paper = "" if row.paper_pct is None else f"{row.paper_pct:.2f}"
-    return [row.method, paper, *(f"{row.saving_pct[scan]:.2f}" if scan in row.saving_pct else "" for scan in SCANS)]
-
-
-def _print(table: Table1, console: Console, more: bool) -> None:
-    shown = Table("method (R = 3, W = 8)", title=_heading(table))
-    for heading in ("paper", *SCANS):
-        shown.add_column(heading, justify="right")
-    for row in table.rows + (table.more if more else ()):
-        shown.add_row(*_cells(row))
-    console.print(shown)
-    for note in _NOTES[table.data_set]:
-        console.print(f"  {note}", highlight=False)
-
-
-def _markdown(table: Table1) -> str:
-    lines = [f"## {_heading(table)}", "", "| method (R = 3, W = 8) | paper | " + " | ".join(SCANS) + " |"]
-    lines += ["|---|" + "---:|" * (1 + len(SCANS))]
-    lines += ["| " + " | ".join(_cells(row)) + " |" for row in table.rows + table.more]
-    return "\n".join([*lines, "", *_NOTES[table.data_set], ""])
+    return row.method, paper, *(f"{row.saving_pct[scan]:.2f}" if scan in row.saving_pct else "" for scan in SCANS)

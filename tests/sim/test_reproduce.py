@@ -1,0 +1,65 @@
+"""The papers' tables again: figures of the default network, and that the commands tell them."""
+
+import numpy as np
+import pytest
+
+from golden.activations.scan import scan_order
+from golden.activations.srlc import Srlc
+from sim.cli import main
+from sim.reproduce_rlc import METHODS, Activation, imagenet, run_length_table
+from sim.section import Section
+
+
+@pytest.fixture(scope="module")
+def lite0():
+    return run_length_table("ImageNet", *imagenet())
+
+
+def test_the_imagenet_row_stands_near_the_papers(lite0):
+    rows = {row.method: row for row in lite0.rows}
+    assert tuple(rows) == METHODS
+    assert lite0.tensors == 49
+    assert lite0.images == 4
+    assert rows["SRLC"].saving_pct["chw"] == pytest.approx(10.14, abs=0.1)
+    assert rows["SRLC+BYPASS"].saving_pct["chw"] == pytest.approx(12.64, abs=0.1)
+    assert rows["ZRLC+BYPASS+SCAN"].saving_pct["tile-channel-first"] == pytest.approx(17.57, abs=0.1)
+    assert [rows[method].paper_pct for method in METHODS] == [9.25, 11.25, 11.25, 19.06]
+
+
+def test_every_scan_order_is_told_where_the_scan_is_free(lite0):
+    rows = {row.method: row.saving_pct for row in lite0.rows}
+    assert set(rows["SRLC"]) == set(rows["ZRLC+BYPASS+SCAN"]) == {"chw", "hwc", "tile-planar", "tile-channel-first"}
+    assert set(rows["SRLC+BYPASS+SCAN"]) == {"hwc", "tile-planar", "tile-channel-first"}
+
+
+def test_saving_counts_exact_bits_of_every_tensor():
+    rng = np.random.default_rng(7)
+    coded = Activation(rng.integers(0, 3, (4, 9, 9)).astype(np.uint8), 0, "relu6")
+    bypassed = Activation(rng.integers(0, 256, (4, 9, 9)).astype(np.uint8), 128, "linear")
+    rows = {row.method: row.saving_pct for row in run_length_table("ImageNet", "made", [[coded, bypassed]]).rows}
+    raw_bits = 8 * (coded.symbols.size + bypassed.symbols.size)
+    for scan, saving_pct in rows["SRLC"].items():
+        scanned = [one.symbols.reshape(-1)[scan_order((4, 9, 9), scan)[0]] for one in (coded, bypassed)]
+        bits = [Srlc().encode(symbols).bits for symbols in scanned]
+        assert saving_pct == pytest.approx(100 * (1 - sum(bits) / raw_bits))
+        if scan == "chw":
+            assert rows["SRLC+BYPASS"][scan] == pytest.approx(100 * (1 - (bits[0] + raw_bits // 2) / raw_bits))
+
+
+@pytest.mark.parametrize("arguments", [["rlc", "--more"], ["fusion"], ["hevc", "--quick"]], ids=lambda words: words[0])
+def test_command_writes_its_tables(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["thinwire", "reproduce", *arguments, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    text = (tmp_path / f"{arguments[0]}.md").read_text()
+    assert text.startswith("# ")
+    assert text.count("\n| ") > 8
+    assert "written" in capsys.readouterr().out
+    if arguments[0] == "hevc":
+        assert (tmp_path / "hevc.svg").stat().st_size > 10_000
+
+
+def test_section_is_a_markdown_table():
+    section = Section("Sizes", ("what", "bytes"), (("raw", "8"), ("coded", "5")), ("Exact.",))
+    assert section.markdown() == "## Sizes\n\n| what | bytes |\n| --- | ---: |\n| raw | 8 |\n| coded | 5 |\n\nExact.\n"

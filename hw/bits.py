@@ -24,7 +24,11 @@ def window(low: Value, high: Value, place: Value, bits: int) -> Value:
     So `place` runs over a whole word and its last value means the beginning of `high`: a pointer that is at the end of
     a word need not know the next one.
     """
-    return (Cat(low[1:], high[:bits]) >> place)[:bits]
+    # The largest shift first: what it leaves is narrow.
+    sight: Value = Cat(low[1:], high[:bits])
+    for k in reversed(range(len(place))):
+        sight = Mux(place[k], sight[1 << k :], sight)[: bits + (1 << k) - 1]
+    return sight
 
 
 class Packer(wiring.Component):

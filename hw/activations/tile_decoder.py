@@ -132,7 +132,7 @@ class Decoder(wiring.Component):
             expander.last.eq(final),
             expander.tail.eq(tail),
             expander.go.eq(go),
-            queue.take.eq((go & crosses & ~held_last) | (skips & queue.valid)),
+            queue.take.eq(Mux(crosses, (go & ~held_last) | (skips & queue.valid), skips & queue.valid)),
         ]
         # For each number of tokens the place behind them, and whether bits are set there, are ready before the number.
         choices = []

@@ -46,8 +46,8 @@ class WordQueue(wiring.Component):
     take : In
         Go on to the next word, only if `valid`.
     primed : Out
-        Half of the queue is filled, or the tile's last word is in it: a reader that takes no more words than come can
-        go on without waiting.
+        More than half of the queue is filled, or the tile's last word is in it: a reader that takes no more words than
+        come can go on without waiting.
     """
 
     def __init__(self, width: int, depth: int, provisional: bool) -> None:
@@ -76,12 +76,11 @@ class WordQueue(wiring.Component):
         m = Module()
         m.submodules.memory = memory = Memory(self.width, self.depth)
         bits = ceil_log2(self.depth)
-        # One bit more than an address, so that full and empty differ.
+        # One bit more than an address, so that full and empty differ. `head` is the word that is shown.
         tail, head = Signal(bits + 1), Signal(bits + 1)
         kept = Signal(bits + 1) if self.provisional else tail
         ended, end_place, end_bad = Signal(), Signal(bits, reset_less=True), Signal(reset_less=True)
-        keeps, at_end, load = Signal(), Signal(), Signal()
-        behind, following = Signal(bits + 1), Signal(bits + 1)
+        keeps, behind, following = Signal(), Signal(bits + 1), Signal(bits + 1)
 
         m.d.comb += [
             self.writable.eq((tail ^ head) != self.depth),
@@ -97,27 +96,32 @@ class WordQueue(wiring.Component):
         with m.If(keeps):
             m.d.sync += kept.eq(behind)
         with m.If(self.end):
-            m.d.sync += [ended.eq(1), end_place.eq(Mux(keeps, tail, kept - 1)), end_bad.eq(self.bad)]
+            m.d.sync += [end_place.eq(Mux(keeps, tail, kept - 1)), end_bad.eq(self.bad)]
             if self.provisional:
                 m.d.sync += tail.eq(Mux(keeps, behind, kept))
 
+        # `take` comes late: what follows from it is ready for both cases. The memory is read in every cycle.
+        ends, shown = [], []
+        for name, place in (("head", head), ("following", following)):
+            end, show = Signal(name=f"{name}_ends"), Signal(name=f"{name}_shown")
+            m.d.comb += end.eq(ended & (place[:bits] == end_place))
+            m.d.comb += show.eq(end | ((kept != place) & (kept != (place + 1)[: bits + 1])))
+            ends.append(end)
+            shown.append(show)
         m.d.comb += [
             following.eq(head + 1),
-            at_end.eq(ended & (head[:bits] == end_place)),
-            load.eq((at_end | ((kept != head) & (kept != following))) & (~self.valid | self.take)),
-            memory.read.eq(load),
-            memory.read_address.eq(head),
+            memory.read.eq(1),
+            memory.read_address.eq(Mux(self.take, following, head)),
             self.word.eq(memory.read_data),
+            self.last.eq(ends[0]),
+            self.word_bad.eq(end_bad),
         ]
-        last, word_bad = Signal(reset_less=True), Signal(reset_less=True)
-        m.d.comb += [self.last.eq(last), self.word_bad.eq(word_bad)]
+        m.d.sync += [
+            head.eq(Mux(self.take, following, head)),
+            self.valid.eq(Mux(self.take, shown[1], shown[0])),
+            ended.eq(self.end | (ended & ~(self.take & ends[0]))),
+        ]
         if self.provisional:
             level = Signal(bits + 1)
-            m.d.comb += [level.eq(kept - head), self.primed.eq((level >= self.depth // 2) | ended | last)]
-        with m.If(load):
-            m.d.sync += [head.eq(following), self.valid.eq(1), last.eq(at_end), word_bad.eq(end_bad)]
-            with m.If(at_end):
-                m.d.sync += ended.eq(0)
-        with m.Elif(self.take):
-            m.d.sync += self.valid.eq(0)
+            m.d.comb += [level.eq(kept - head), self.primed.eq((level > self.depth // 2) | ended)]
         return m

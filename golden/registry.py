@@ -9,7 +9,8 @@ from golden.activations.raw import Raw
 from golden.activations.srlc import Srlc
 from golden.activations.zrlc import Zrlc
 from golden.activations.zvc import Zvc
-from golden.codec import Codec, SymbolCodec
+from golden.codec import Codec
+from golden.symbol_codec import SymbolCodec
 from golden.weights.blockfloat import BlockFloat
 from golden.weights.deepcomp import DeepComp
 from golden.weights.hevc import Hevc

@@ -50,8 +50,9 @@ from golden.activations.scan import TILE_SCANS
 from golden.activations.srlc import Srlc, SrlcFormat
 from golden.activations.zrlc import Zrlc, ZrlcFormat
 from golden.activations.zvc import Zvc, ZvcFormat
-from golden.codec import SymbolCodec, check_integer, check_run_bits, check_word_bits
+from golden.codec import check_integer, check_run_bits, check_word_bits
 from golden.crc import TRINOMIAL_15
+from golden.symbol_codec import SymbolCodec
 
 __all__ = [
     "BASE_BITS",

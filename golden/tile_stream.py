@@ -9,20 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from golden.activations.scan import scan_order, tile_count
-from golden.codec import (
-    CorruptStreamError,
-    Symbols,
-    TileMemory,
-    Tiles,
-    Words,
-    check_padding,
-    check_symbols,
-    check_zero_point,
-    symbol_dtype,
-)
+from golden.codec import CorruptStreamError, Symbols, Words, check_symbols, check_zero_point, symbol_dtype
 from golden.crc import TRINOMIAL_15
 from golden.tile_format import GROUP_BYTES, GROUP_TILES, LAYOUTS, MAX_BURSTS, MODES, TileFormat, codec_of
 from golden.tile_index import Index, index_bytes, pack_index, payload_seeds, unpack_index
+from golden.tiles import TileMemory, Tiles, check_padding
 
 __all__ = ["TileSizes", "TileStream", "decode_tensor", "decode_tile", "encode_tensor", "tensor_sizes"]
 

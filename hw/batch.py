@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.activations.scan import scan_order
-from golden.codec import Symbols, TileMemory, Tiles
+from golden.codec import Symbols
 from golden.crc import TRINOMIAL_15
 from golden.tile_format import MODES, TileFormat, codec_of
 from golden.tile_index import index_bytes, payload_seeds, unpack_index
 from golden.tile_stream import TileStream
+from golden.tiles import TileMemory, Tiles
 
 __all__ = ["Batch", "batch_of_tensor", "batch_of_tiles"]
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.activations.scan import scan_order
-from golden.codec import Tiles
 from golden.tile_format import BURST_BYTES, TileFormat
 from golden.tile_index import index_bytes
 from golden.tile_stream import tensor_sizes
+from golden.tiles import Tiles
 from sim.images import load_images, preprocess
 from sim.lite0 import INPUT_PIXELS, build_lite0
 from sim.network import load_network

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from golden.codec import Tiles
+from golden.tiles import Tiles
 
 __all__ = ["FLAGS", "ORDERS", "PREDICTORS", "Variant", "variant_bits"]
 

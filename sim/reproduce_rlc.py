@@ -19,7 +19,8 @@ from golden.activations.scan import SCANS, scan_order
 from golden.activations.srlc import Srlc, SrlcFormat
 from golden.activations.zrlc import Zrlc, ZrlcFormat
 from golden.activations.zvc import Zvc
-from golden.codec import SymbolCodec, Symbols
+from golden.codec import Symbols
+from golden.symbol_codec import SymbolCodec
 from golden.tile_format import TileFormat
 from golden.tile_index import index_bytes
 from golden.tile_stream import tensor_sizes

@@ -34,6 +34,8 @@ OPTIONAL = {"av": {"golden.weights.hevc"}, "h5py": {"sim.cifar"}}
 GOLDEN_LAYERS = (
     ("bits", "configured", "crc"),
     ("codec",),
+    ("tiles",),
+    ("symbol_codec",),
     ("activations.bypass", "activations.prc_kernels", "activations.scan"),
     ("activations.raw", "activations.srlc", "activations.zrlc", "activations.zvc", "activations.prc"),
     ("tile_format",),

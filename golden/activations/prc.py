@@ -80,16 +80,9 @@ from golden.activations.prc_kernels import (
     decode_tiles,
     encode_tiles,
 )
-from golden.codec import (
-    CorruptStreamError,
-    SymbolCodec,
-    Symbols,
-    TileMemory,
-    Tiles,
-    check_batch,
-    check_tiles,
-    check_word_bits,
-)
+from golden.codec import CorruptStreamError, Symbols, check_word_bits
+from golden.symbol_codec import SymbolCodec
+from golden.tiles import TileMemory, Tiles, check_batch, check_tiles
 
 __all__ = ["Prc", "PrcFormat"]
 

@@ -26,16 +26,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from golden.bits import get_bits, put_bits
-from golden.codec import (
-    CorruptStreamError,
-    SymbolCodec,
-    Symbols,
-    TileMemory,
-    Tiles,
-    check_batch,
-    check_tiles,
-    check_word_bits,
-)
+from golden.codec import CorruptStreamError, Symbols, check_word_bits
+from golden.symbol_codec import SymbolCodec
+from golden.tiles import TileMemory, Tiles, check_batch, check_tiles
 
 __all__ = ["Raw", "RawFormat"]
 

@@ -23,7 +23,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.codec import Tiles
+from golden.tiles import Tiles
 
 __all__ = ["SCANS", "TILE_SCANS", "scan_order", "tensor_shape", "tile_count"]
 

@@ -33,7 +33,8 @@ import numpy as np
 from numba import njit
 
 from golden.bits import get_bits
-from golden.codec import OVERRUN, SHORT, KernelCodec, check_run_bits, check_word_bits
+from golden.codec import check_run_bits, check_word_bits
+from golden.symbol_codec import OVERRUN, SHORT, KernelCodec
 
 __all__ = ["Srlc", "SrlcFormat"]
 

@@ -36,7 +36,8 @@ import numpy as np
 from numba import njit
 
 from golden.bits import get_bits
-from golden.codec import OVERRUN, SHORT, STRAY_FLAG, STRAY_PAIR, KernelCodec, check_run_bits, check_word_bits
+from golden.codec import check_run_bits, check_word_bits
+from golden.symbol_codec import OVERRUN, SHORT, STRAY_FLAG, STRAY_PAIR, KernelCodec
 
 __all__ = ["PACKINGS", "Zrlc", "ZrlcFormat"]
 

@@ -29,7 +29,8 @@ import numpy as np
 from numba import njit
 
 from golden.bits import get_bits, put_bits
-from golden.codec import SHORT, STRAY_MASK, KernelCodec, check_word_bits
+from golden.codec import check_word_bits
+from golden.symbol_codec import SHORT, STRAY_MASK, KernelCodec
 
 __all__ = ["Zvc", "ZvcFormat"]
 

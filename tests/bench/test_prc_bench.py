@@ -10,7 +10,7 @@ import pytest
 
 from golden.activations.prc import Prc
 from golden.activations.scan import scan_order
-from golden.codec import TileMemory
+from golden.tiles import TileMemory
 from sim.prc_study import lite0_tensors
 
 TARGET_MB_PER_S = 20.0

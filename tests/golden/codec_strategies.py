@@ -11,8 +11,8 @@ from golden.activations.raw import Raw, RawFormat
 from golden.activations.srlc import Srlc, SrlcFormat
 from golden.activations.zrlc import Zrlc, ZrlcFormat
 from golden.activations.zvc import Zvc, ZvcFormat
-from golden.codec import SymbolCodec
 from golden.registry import ACTIVATION_CODECS
+from golden.symbol_codec import SymbolCodec
 
 word_bits = st.sampled_from([4, 8, 16])
 run_bits = st.integers(1, 8)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from golden.activations.prc import Prc
-from golden.codec import Tiles
 from golden.tile_format import MODES, TileFormat
 from golden.tile_index import index_bytes
 from golden.tile_stream import tensor_sizes
+from golden.tiles import Tiles
 from sim.prc_study import ROWS, lite0_tensors, table
 from sim.prc_variants import PREDICTORS, Variant, variant_bits
 

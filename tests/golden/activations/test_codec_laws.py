@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golden.activations.zrlc import Zrlc, ZrlcFormat
-from golden.codec import SymbolCodec, TileMemory, Tiles, symbol_dtype
+from golden.codec import symbol_dtype
 from golden.registry import ACTIVATION_CODECS, codec_from_config
+from golden.symbol_codec import SymbolCodec
+from golden.tiles import TileMemory, Tiles
 
 every_codec = pytest.mark.parametrize("codec_id", sorted(ACTIVATION_CODECS))
 

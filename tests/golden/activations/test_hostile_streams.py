@@ -12,8 +12,9 @@ from golden.activations.raw import Raw
 from golden.activations.srlc import Srlc, SrlcFormat
 from golden.activations.zrlc import Zrlc, ZrlcFormat
 from golden.activations.zvc import Zvc, ZvcFormat
-from golden.codec import CorruptStreamError, Encoded, TileMemory, Tiles, check_padding, symbol_dtype
+from golden.codec import CorruptStreamError, Encoded, symbol_dtype
 from golden.registry import ACTIVATION_CODECS
+from golden.tiles import TileMemory, Tiles, check_padding
 
 every_codec = pytest.mark.parametrize("codec_id", sorted(ACTIVATION_CODECS))
 GUARD = 0x5A  # what lies beside a tile's symbols, in memory that a decoder must not reach

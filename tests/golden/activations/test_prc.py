@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from golden.activations import prc
 from golden.activations.prc import Prc, PrcFormat
-from golden.codec import CorruptStreamError, Encoded, TileMemory, Tiles, symbol_dtype
+from golden.codec import CorruptStreamError, Encoded, symbol_dtype
 from golden.tile_format import DEFAULT_MODES, MODES, TileFormat
 from golden.tile_stream import TileStream, decode_tensor, decode_tile, encode_tensor, tensor_sizes
+from golden.tiles import TileMemory, Tiles
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "prc.json").read_text())
 every_vector = pytest.mark.parametrize("vector", VECTORS, ids=[v["source"] for v in VECTORS])

@@ -92,7 +92,7 @@ def test_core_file_lists_the_files_that_are_there(folder):
     assert all((folder / name).exists() for name in listed)
 
 
-@pytest.mark.parametrize(("codec", "lanes"), zip(sorted(CODECS), (1, 2, 4, 8, 1), strict=True))
+@pytest.mark.parametrize(("codec", "lanes"), list(zip(sorted(CODECS), (1, 2, 4, 8, 1), strict=True)))
 def test_every_codec_is_written(codec, lanes, tmp_path):
     names = {path.name for path in generate(codec, lanes, tmp_path, tile=(4, 4, 4))}
     assert (f"thinwire_{codec}_adaptive_encoder.sv" in names) == (codec != "raw")

@@ -6,8 +6,17 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.crc import TRINOMIAL_15
-from golden.tile_format import CRC_BITS, LENGTH_BITS, MODE_BITS, MODES, TileFormat
-from hw.activations.ports import Entry, burst_words, check_parameters, word_bits
+from golden.tile_format import CRC_BITS, LENGTH_BITS, MODES, TileFormat
+from hw.activations.ports import (
+    MODE_SRLC,
+    MODE_ZRLC,
+    MODE_ZVC,
+    Entry,
+    StoredWord,
+    burst_words,
+    check_parameters,
+    word_bits,
+)
 from hw.crc import crc_step
 from hw.packet import Packet
 
@@ -36,8 +45,8 @@ class BurstReader(wiring.Component):
     opens : Out
         The first word of a tile is taken now.
     writable, endable : In
-    write, word, keep, end, bad, mode, top : Out
-        To the queue; `top` is the index of the word's highest set bit, `mode` two bits.
+    write, stored, keep, end, bad : Out
+        To the queue.
     """
 
     i_entry: stream.Interface
@@ -57,12 +66,10 @@ class BurstReader(wiring.Component):
                 "writable": In(1),
                 "endable": In(1),
                 "write": Out(1),
-                "word": Out(width),
+                "stored": Out(StoredWord(fmt, lanes)),
                 "keep": Out(1),
                 "end": Out(1),
                 "bad": Out(1),
-                "mode": Out(2),
-                "top": Out(ceil_log2(width)),
             }
         )
 
@@ -74,22 +81,25 @@ class BurstReader(wiring.Component):
         next_check = Signal(CRC_BITS)
         final_burst, expected_end, ends, known, accept, nonzero = (Signal() for _ in range(6))
         top, nonzero_word = _highest(word)
+        rules, modes = self.stored.rules, self._fmt.modes
 
         m.d.comb += [
             nonzero.eq(nonzero_word),
-            self.top.eq(top),
+            self.stored.top.eq(top),
             next_check.eq(crc_step(TRINOMIAL_15, Mux(is_open, check, ~self.number), word)),
             final_burst.eq(burst == entry.bursts),
             expected_end.eq(final_burst & (place == self._burst_words - 1)),
-            known.eq(sum(entry.mode == MODES.index(name) for name in self._fmt.modes) != 0),
-            self.mode.eq(entry.mode & known.replicate(MODE_BITS)),
+            known.eq(sum(entry.mode == MODES.index(name) for name in modes) != 0),
+            rules.copies.eq(entry.mode == MODE_SRLC if "srlc" in modes else 0),
+            rules.has_runs.eq(rules.copies | (entry.mode == MODE_ZRLC if "zrlc" in modes else 0)),
+            rules.masked.eq(entry.mode == MODE_ZVC if "zvc" in modes else 0),
             self.i.ready.eq(
                 self.i_entry.valid & (excess | (self.writable & (self.endable | ~ends) & (is_open | self.number_valid)))
             ),
             accept.eq(self.i.valid & self.i.ready),
             self.i_entry.ready.eq(accept & last),
             self.opens.eq(accept & ~is_open & ~excess),
-            self.word.eq(word),
+            self.stored.word.eq(word),
             self.write.eq(accept & ~excess),
             self.keep.eq(~final_burst | nonzero | (place == 0)),
             self.end.eq(self.write & ends),

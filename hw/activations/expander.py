@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.tile_format import TileFormat
-from hw.activations.ports import MODE_RAW, MODE_SRLC, MODE_ZRLC, MODE_ZVC, check_parameters, field_bits, mask_bits
+from hw.activations.ports import Rules, check_parameters, field_bits, mask_bits
 from hw.bits import any_of
 
 __all__ = ["Expander"]
@@ -29,14 +29,14 @@ class Expander(wiring.Component):
     -------
     bits : In
         What follows in the payload.
-    mode, zero_point : In
+    rules, zero_point : In
     last, tail : In
         The beat is its tile's last and ends in lane `tail`.
     go : In
         The beat is sent: go on to the next.
     symbols : Out
-    takes, has_runs, opens_group : Out
-        Bit k: the beat takes more than k tokens; whether they have runs; whether a mask comes before them.
+    takes, opens_group : Out
+        Bit k: the beat takes more than k tokens; whether a mask comes before them.
     fault : Out
         In a last beat: a run passes the tile's end, or a mask names a symbol past it.
     """
@@ -48,14 +48,13 @@ class Expander(wiring.Component):
         super().__init__(
             {
                 "bits": In(bits),
-                "mode": In(2),
+                "rules": In(Rules()),
                 "zero_point": In(fmt.word_bits),
                 "last": In(1),
                 "tail": In(ceil_log2(lanes)),
                 "go": In(1),
                 "symbols": Out(data.ArrayLayout(fmt.word_bits, lanes)),
                 "takes": Out(lanes),
-                "has_runs": Out(1),
                 "opens_group": Out(1),
                 "fault": Out(1),
             }
@@ -65,13 +64,8 @@ class Expander(wiring.Component):
         m = Module()
         lanes, run_bits, symbol_bits = self._lanes, self._fmt.run_bits, self._fmt.word_bits
         token_bits, group_bits = run_bits + symbol_bits, mask_bits(self._fmt)
-        copies, masked, has_runs = Signal(), Signal(), Signal()
+        copies, masked, has_runs = self.rules.copies, self.rules.masked, self.rules.has_runs
         live, tails = Signal(lanes), Signal(lanes)
-        m.d.comb += [
-            copies.eq(self.mode == MODE_SRLC),
-            masked.eq(self.mode == MODE_ZVC),
-            has_runs.eq(copies | (self.mode == MODE_ZRLC)),
-        ]
         for k in range(lanes):
             m.d.comb += [live[k].eq(~self.last | (self.tail >= k)), tails[k].eq(self.tail == k)]
         mask, opens_group, stray = self._masks(m, masked, live)
@@ -133,7 +127,7 @@ class Expander(wiring.Component):
             m.d.comb += copied[i].eq(any_of(terms))
             m.d.comb += self.symbols[i].eq(Mux(copies | finished[i], copied[i], self.zero_point))
 
-        m.d.comb += [self.has_runs.eq(has_runs), self.opens_group.eq(opens_group)]
+        m.d.comb += self.opens_group.eq(opens_group)
 
         # The one that does not finish.
         run = any_of([run & on.replicate(run_bits) for run, on in zip(runs, unfinished, strict=True)])
@@ -155,7 +149,7 @@ class Expander(wiring.Component):
         """
         lanes, group_bits = self._lanes, mask_bits(self._fmt)
         mask, opens_group, stray = Signal(lanes), Signal(), Signal()
-        every = live & (self.mode == MODE_RAW).replicate(lanes)
+        every = live & ~(masked | self.rules.has_runs).replicate(lanes)
         if not group_bits:
             m.d.comb += mask.eq(every)
             return mask, opens_group, stray

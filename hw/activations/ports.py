@@ -23,6 +23,8 @@ __all__ = [
     "DecodeOrder",
     "EncodeOrder",
     "Entry",
+    "Rules",
+    "StoredWord",
     "burst_words",
     "check_parameters",
     "field_bits",
@@ -109,6 +111,21 @@ class DecodeOrder(data.StructLayout):
 
     def __init__(self, fmt: TileFormat) -> None:
         super().__init__({"count": bits_for(fmt.tile_symbols), "zero_point": fmt.word_bits, "number": CRC_BITS})
+
+
+class Rules(data.StructLayout):
+    """What a mode means to a decoder: tokens have runs, they copy their symbol, groups have masks; raw has none."""
+
+    def __init__(self) -> None:
+        super().__init__({"has_runs": 1, "copies": 1, "masked": 1})
+
+
+class StoredWord(data.StructLayout):
+    """A word in the decoder's queue: `word`, `top` (index of its highest set bit), `rules` (what its mode means)."""
+
+    def __init__(self, fmt: TileFormat, lanes: int) -> None:
+        width = word_bits(fmt, lanes)
+        super().__init__({"word": width, "top": ceil_log2(width), "rules": Rules()})
 
 
 class Entry(data.StructLayout):

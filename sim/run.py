@@ -14,7 +14,7 @@ from sim.network import Network
 from sim.tensors import Quantization, Recorded, Recorder
 from sim.traffic import LayerTraffic, layer_traffic
 
-__all__ = ["Result", "run", "run_recorded"]
+__all__ = ["Result", "record", "run", "run_recorded"]
 
 _RGB = 3
 
@@ -75,11 +75,16 @@ def run(
     ValueError
         If network and photos do not fit, or a tensor holds NaN.
     """
+    recorder = record(network, photos, mean, spread, config.word_bits)
+    return run_recorded(config, network, tuple(photo.name for photo in photos), recorder, progress)
+
+
+def record(network: Network, photos: tuple[Photo, ...], mean: float, spread: float, word_bits: int) -> Recorder:
+    """The symbols of photos in a network; parameters and errors are those of `run`."""
     channels, height, width = network.tensors[network.inputs[0]].shape
     if channels != _RGB:
         raise ValueError(f"input of the network must have {_RGB} channels, as photos have, not {channels}")
-    recorder = Recorder(network, preprocess(photos, height, width, mean, spread), config.word_bits)
-    return run_recorded(config, network, tuple(photo.name for photo in photos), recorder, progress)
+    return Recorder(network, preprocess(photos, height, width, mean, spread), word_bits)
 
 
 def run_recorded(

@@ -24,11 +24,16 @@ OUTSIDE = {
     "hw": {"amaranth", "numpy", "jinja2", "rich", "typer"},
     "sim": {
         *("numpy", "numba", "onnx", "onnxruntime", "PIL", "pydantic", "typer", "rich", "jinja2", "markupsafe"),
-        *("matplotlib", "h5py"),
+        *("matplotlib", "h5py", "distributed", "pyarrow"),
     },
 }
 # Optional packages: imported by these files alone, and only when they are asked for, inside a function.
-OPTIONAL = {"av": {"golden.weights.hevc"}, "h5py": {"sim.cifar"}}
+OPTIONAL = {
+    "av": {"golden.weights.hevc"},
+    "h5py": {"sim.cifar"},
+    "distributed": {"sim.sweep_maps"},
+    "pyarrow": {"sim.sweep_report"},
+}
 
 # Lowest first. A file imports from layers below its own: never from a peer.
 GOLDEN_LAYERS = (

@@ -1,0 +1,313 @@
+"""A sweep loses no point and doubles none: interrupted, with broken points, with processes that end."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import onnx
+import pytest
+from cli_call import files_below
+from PIL import Image
+from sweep_work import LOG, die, die_once, slow
+from tiny_models import model
+
+from sim import sweep_point
+from sim.config import RunConfig
+from sim.images import load_images
+from sim.network import load_network
+from sim.run import record, run
+from sim.summary import summarize
+from sim.sweep import POINTS, sweep
+from sim.sweep_grid import read_grid
+from sim.sweep_maps import dask_map, local_map
+from sim.sweep_point import evaluate
+
+GRID = """
+network = "net.onnx"
+images = "images"
+tile = ["8x8x4", "4x4x4"]
+burst_bytes = [32, 64]
+codec = ["raw", "zvc", "best"]
+"""
+
+
+def in_order(run, points):
+    """A map in this process."""
+    yield from map(run, points)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    onnx.save(model("p = Conv(x, w) a = Relu(p) y = Conv(a, v)", w=(4, 3, 1, 1), v=(2, 4, 1, 1)), tmp_path / "net.onnx")
+    (tmp_path / "images").mkdir()
+    Image.linear_gradient("L").resize((16, 16)).save(tmp_path / "images" / "ramp.png")
+    return tmp_path
+
+
+@pytest.fixture
+def points(folder):
+    return grid(folder, GRID)
+
+
+def grid(folder, text):
+    (folder / "grid.toml").write_text(text)
+    return read_grid(folder / "grid.toml")
+
+
+def log(folder):
+    """Lines that `sweep_work` wrote: word, point, process."""
+    path = folder / LOG
+    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def kept(out):
+    return {path.stem: json.loads(path.read_text()) for path in (out / POINTS).iterdir()}
+
+
+def check_whole(points, outcomes, out):
+    """Every point once and as this process finds it, in its order and in its file."""
+    assert [outcome.point for outcome in outcomes] == list(points)
+    assert outcomes == tuple(evaluate(point) for point in points)
+    assert all(outcome.figures for outcome in outcomes)
+    files = kept(out)
+    assert set(files) == {point.id for point in points}
+    for outcome in outcomes:
+        assert files[outcome.point.id]["figures"] == outcome.figures.model_dump()
+
+
+def test_a_point_has_the_figures_of_a_report(folder, points):
+    network, photos = load_network(folder / "net.onnx"), load_images(folder / "images")
+    for point in points:
+        tile = tuple(map(int, point["tile"].split("x")))
+        config = RunConfig(point["codec"], tile=tile, burst_bytes=point["burst_bytes"])
+        summary = summarize(run(config, network, photos))
+        figures, chosen = evaluate(point).figures, summary.codec(point["codec"])
+        assert (figures.activation_bus_bytes, figures.moved_bytes) == (chosen.bus_bytes, chosen.moved_bytes)
+        assert (figures.ratio, figures.dram_energy_pj) == (chosen.ratio, chosen.dram_energy_pj)
+        assert (figures.macs, figures.weight_count) == (summary.macs, summary.weight_count)
+        layout = "raw" if point["codec"] == "raw" else "slotted"
+        assert figures.peak_bytes == next(row.peak_bytes for row in summary.footprints if row.layout == layout)
+        assert figures.tile_bytes == tile[0] * tile[1] * tile[2]
+
+
+def test_points_of_a_process_share_their_tensors(points, monkeypatch):
+    recorded = []
+    monkeypatch.setattr("sim.sweep_point.record", lambda *given: recorded.append(given) or record(*given))
+    sweep_point._shared.cache_clear()
+    assert all(evaluate(point).figures for point in points)
+    assert len(recorded) == 1
+
+
+def test_large_recordings_are_not_held_and_give_the_same(points, monkeypatch):
+    held = [evaluate(point) for point in points]
+    monkeypatch.setattr(sweep_point, "_HELD_BYTES", 0)
+    sweep_point._shared.cache_clear()
+    assert [evaluate(point) for point in points] == held
+    sweep_point._shared.cache_clear()
+
+
+def test_processes_find_what_one_process_finds(folder, points):
+    seen = []
+    outcomes = sweep(points, folder / "out", partial(local_map, workers=2), slow, lambda *done: seen.append(done))
+    check_whole(points, outcomes, folder / "out")
+    assert seen == [(done, 12) for done in range(13)]
+    assert len({process for _, _, process in log(folder)}) == 2
+
+
+def test_a_second_sweep_takes_what_the_first_has_found(folder, points):
+    out = folder / "out"
+    first = sweep(points[:5], out, in_order)
+    before = files_below(out)
+    ran = []
+    again = sweep(points, out, in_order, lambda point: ran.append(point) or evaluate(point))
+    assert ran == list(points[5:])
+    assert again[:5] == first
+    assert before.items() <= files_below(out).items()
+    check_whole(points, again, out)
+
+
+def test_an_interrupted_sweep_goes_on_where_it_was(folder, points):
+    out = folder / "out"
+
+    def interrupted(run, todo):
+        yield from map(run, todo[:7])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(points, out, interrupted)
+    assert set(kept(out)) == {point.id for point in points[:7]}
+    ran = []
+    outcomes = sweep(points, out, in_order, lambda point: ran.append(point) or evaluate(point))
+    assert ran == list(points[7:])
+    check_whole(points, outcomes, out)
+
+
+def spoil_network(folder, out, points):
+    onnx.save(model("p = Conv(x, w) a = Relu(p) y = Conv(a, v)", w=(8, 3, 1, 1), v=(2, 8, 1, 1)), folder / "net.onnx")
+
+
+def spoil_images(folder, out, points):
+    Image.linear_gradient("L").rotate(90).save(folder / "images" / "ramp.png")
+
+
+def spoil_file(folder, out, points):
+    for point in points:
+        path = out / POINTS / f"{point.id}.json"
+        path.write_text(path.read_text()[:-40])
+
+
+def spoil_version(folder, out, points):
+    for point in points:
+        path = out / POINTS / f"{point.id}.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"thinwire_version": "0.0.1"}))
+
+
+@pytest.mark.parametrize("spoil", [spoil_network, spoil_images, spoil_file, spoil_version])
+def test_what_no_longer_holds_is_run_again(folder, points, spoil):
+    out = folder / "out"
+    sweep(points[:2], out, in_order)
+    spoil(folder, out, points[:2])
+    ran = []
+    sweep(points[:2], out, in_order, lambda point: ran.append(point) or evaluate(point))
+    assert ran == list(points[:2])
+
+
+def test_a_point_that_fails_is_told_and_stops_no_other(folder):
+    points = grid(folder, GRID.replace('"net.onnx"', '["none.onnx", "net.onnx"]').replace('"raw"', '"prc"'))
+    outcomes = sweep(points, folder / "out", in_order)
+    failed = [outcome for outcome in outcomes if not outcome.figures]
+    assert [outcome.point for outcome in failed] == [point for point in points if point["network"] == "none.onnx"]
+    assert {outcome.reason for outcome in failed} == {
+        f"network must be a file that exists, not '{folder / 'none.onnx'}'"
+    }
+    assert kept(folder / "out")[failed[0].point.id]["reason"] == failed[0].reason
+    spoil = folder / "none.onnx"
+    spoil.write_bytes((folder / "net.onnx").read_bytes())
+    ran = []
+    check_whole(points, sweep(points, folder / "out", in_order, lambda p: ran.append(p) or evaluate(p)), folder / "out")
+    assert ran == [outcome.point for outcome in failed]
+
+
+def test_values_that_do_not_go_together_are_a_failed_point(folder):
+    (point,) = grid(folder, 'network = "net.onnx"\nimages = "images"\ncodec = "prc"\nscan = "tile-channel-first"')
+    assert evaluate(point).reason == "scan must be 'tile-planar' where prc is a mode, not 'tile-channel-first'"
+
+
+def test_a_fault_of_ours_is_told_with_its_kind(points, monkeypatch):
+    def fault(*args):
+        raise KeyError("two\nlines")
+
+    monkeypatch.setattr("sim.sweep_point.run_recorded", fault)
+    assert evaluate(points[0]).reason == r"KeyError: 'two\nlines'"
+
+
+def test_a_map_that_loses_or_doubles_points_is_refused(folder, points):
+    def doubling(run, todo):
+        yield from (run(todo[0]) for _ in range(2))
+
+    def losing(run, todo):
+        yield from ()
+
+    with pytest.raises(RuntimeError, match=f"^point {points[0].id} must come once, not twice$"):
+        sweep(points[:2], folder / "doubled", doubling)
+    with pytest.raises(RuntimeError, match="^every point must have an outcome: 2 of 2 have none$"):
+        sweep(points[:2], folder / "lost", losing)
+
+
+def test_a_process_that_ends_loses_nothing(folder, points):
+    points = points[2:5]
+    outcomes = sweep(points, folder / "out", partial(local_map, workers=2), die_once)
+    assert (folder / "died").exists()
+    check_whole(points, outcomes, folder / "out")
+
+
+def test_a_point_that_ends_its_process_is_told_apart_from_its_neighbour(folder, points):
+    outcomes = sweep(points[2:4], folder / "out", partial(local_map, workers=2), die)
+    assert {outcome.point["burst_bytes"] for outcome in outcomes if not outcome.figures} == {64}
+    assert {outcome.point["burst_bytes"] for outcome in outcomes if outcome.figures} == {32}
+    assert {outcome.reason for outcome in outcomes if not outcome.figures} == {
+        "its process ended without an answer: killed, or out of memory"
+    }
+
+
+# Dask
+
+
+@contextlib.contextmanager
+def process(*arguments):
+    """A command of Dask's; it ends with the block."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(["tests/sim", "."])}
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *map(str, arguments[1:])]
+    started = subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.wait(10)
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """Address of a scheduler, and its two workers."""
+    told = tmp_path / "scheduler.json"
+    worker = ("worker", "--scheduler-file", told, "--no-nanny", "--no-dashboard", "--nthreads", 1)
+    with (
+        process("scheduler", "--port", 0, "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told),
+        process(*worker, "--local-directory", tmp_path / "a") as first,
+        process(*worker, "--local-directory", tmp_path / "b") as second,
+    ):
+        deadline = time.monotonic() + 60
+        while not told.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield json.loads(told.read_text())["address"], (first, second)
+
+
+def test_a_killed_worker_of_a_scheduler_loses_nothing(folder, points, scheduler):
+    address, workers = scheduler
+    killed = []
+
+    def kill(done, total):
+        """End a worker that is in the middle of a point, once both have worked."""
+        ours = {str(worker.pid) for worker in workers}
+        lines = log(folder)
+        if killed or not ours <= {process for _, _, process in lines}:
+            return
+        deadline = time.monotonic() + 20
+        while not killed:
+            assert time.monotonic() < deadline
+            ended = {(point, process) for word, point, process in log(folder) if word == "end"}
+            open_ = [(p, q) for word, p, q in log(folder) if word == "begin" and (p, q) not in ended]
+            for point, process in open_[:1]:
+                os.kill(int(process), signal.SIGKILL)
+                killed.append((point, process))
+            time.sleep(0.01)
+
+    outcomes = sweep(points, folder / "out", partial(dask_map, address=address), slow, kill)
+    ((lost, process),) = killed
+    check_whole(points, outcomes, folder / "out")
+    lines = log(folder)
+    assert ["end", lost, process] not in lines
+    assert sum(line[:2] == ["end", lost] for line in lines) == 1
+    assert len(outcomes) == 12
+
+
+def test_a_scheduler_that_does_not_answer_is_told(folder, points, monkeypatch):
+    monkeypatch.setattr("sim.sweep_maps._CONNECT_S", 0.2)
+    for address in ("tcp://127.0.0.1:1", "no scheduler"):
+        with pytest.raises(ValueError, match=f"^scheduler must be one that answers, not '{address}': "):
+            sweep(points, folder / "out", partial(dask_map, address=address))
+
+
+def test_local_sweeps_need_no_dask(folder, points, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    sweep(points[:1], folder / "out", partial(local_map, workers=1))
+    with pytest.raises(ValueError, match=r"^a scheduler needs Dask: install the extra thinwire\[sweep\]$"):
+        sweep(points, folder / "out", partial(dask_map, address="tcp://127.0.0.1:1"))

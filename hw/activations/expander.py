@@ -33,8 +33,9 @@ class Expander(wiring.Component):
     last, tail : In
         The beat is its tile's last and ends in lane `tail`.
     go : In
-        The beat is sent: go on to the next.
+        Go on to the next beat.
     symbols : Out
+        Of the beat with the last `go`, from the cycle after it.
     takes, opens_group : Out
         Bit k: the beat takes more than k tokens; whether a mask comes before them.
     fault : Out
@@ -72,8 +73,7 @@ class Expander(wiring.Component):
         counted = _sorted(list(mask))
 
         # The tokens: the pending one first.
-        runs = [Signal(run_bits, name="pending_run", reset_less=True)]
-        symbols = [Signal(symbol_bits, name="pending_symbol", reset_less=True)]
+        runs, symbols = [Signal(run_bits, name="pending_run", reset_less=True)], []
         pending = Signal()
         for k in range(lanes):
             run, symbol = Signal(run_bits, name=f"run_{k}"), Signal(symbol_bits, name=f"symbol_{k}")
@@ -113,20 +113,23 @@ class Expander(wiring.Component):
             m.d.comb += unfinished[k].eq(any_of([starts[k][i] & above[k][lanes - i] for i in range(lanes)]))
         chosen = self._ranks(m, mask)
 
-        # What they become.
-        finished = Signal(lanes)
-        m.d.comb += finished.eq(any_of(finishes) | mask)
+        # What they become, one cycle later: the tokens are kept, and which of them each lane shows.
+        finished, finished_mask = Signal(lanes), any_of(finishes) | mask
+        zero_point = Signal(symbol_bits, reset_less=True)
+        fills, tokens = Signal(lanes, reset_less=True), Signal(data.ArrayLayout(symbol_bits, lanes), reset_less=True)
+        shows = [Signal(lanes, name=f"shows_{k}", reset_less=True) for k in range(lanes + 1)]
+        m.d.comb += finished.eq(finished_mask)
+        with m.If(self.go):
+            m.d.sync += [fills.eq(~(finished | copies.replicate(lanes))), zero_point.eq(self.zero_point)]
+            m.d.sync += [tokens[k].eq(symbols[k]) for k in range(lanes)]
+            m.d.sync += [shows[k].eq(covers[k] | (chosen[k - 1] if k else 0)) for k in range(lanes + 1)]
         copied = Signal(data.ArrayLayout(symbol_bits, lanes))
+        pending_symbol = Signal(symbol_bits, reset_less=True)
         for i in range(lanes):
-            terms = []
-            for k in range(min(i, lanes - 1) + 2):
-                on = covers[k][i]
-                if k:
-                    on = on | chosen[k - 1][i]
-                terms.append(symbols[k] & on.replicate(symbol_bits))
-            m.d.comb += copied[i].eq(any_of(terms))
-            m.d.comb += self.symbols[i].eq(Mux(copies | finished[i], copied[i], self.zero_point))
-
+            shown = [pending_symbol & shows[0][i].replicate(symbol_bits)]
+            shown += [tokens[k] & shows[k + 1][i].replicate(symbol_bits) for k in range(i + 1)]
+            m.d.comb += copied[i].eq(any_of(shown))
+            m.d.comb += self.symbols[i].eq(Mux(fills[i], zero_point, copied[i]))
         m.d.comb += self.opens_group.eq(opens_group)
 
         # The one that does not finish.
@@ -137,7 +140,7 @@ class Expander(wiring.Component):
             m.d.sync += [
                 pending.eq(any_of(unfinished) & has_runs & ~self.last),
                 runs[0].eq(run - covered),
-                symbols[0].eq(copied[-1]),
+                pending_symbol.eq(copied[-1]),
             ]
         m.d.comb += self.fault.eq((has_runs & ~(finished & tails).any()) | stray)
         return m

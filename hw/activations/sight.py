@@ -36,9 +36,10 @@ class Sight(wiring.Component):
     takes, opens_group : In
         How many tokens the beat takes (bit k: more than k), behind a mask or not.
     go, final : In
-        The beat is sent; it is its tile's last.
+        Go on to the next beat; this one is its tile's last.
     fault : Out
-        In a tile's last beat: payload too long, too short, bits set behind its end, or `bad`.
+        Of the beat with the last `go`, if it was its tile's last: payload too long, too short, bits set behind its
+        end, or `bad`.
     """
 
     def __init__(self, fmt: TileFormat, lanes: int) -> None:
@@ -127,19 +128,21 @@ class Sight(wiring.Component):
                 m.d.sync += [upper_last.eq(0), upper_past.eq(0)]
 
         # The word in which the tile ends must be its last.
-        fits, short = [], []
-        for crossing in (0, 1):
-            above = Mux(moves, upper_last | self.last, upper_last) if crossing else Mux(moves, upper_last, lower_last)
-            past = upper_past | (moves & upper_last & wraps) if crossing else Mux(moves, upper_past, lower_past)
-            fits.append(above)
-            short.append(past)
-        too_long = Signal()
-        m.d.comb += [
-            too_long.eq(~Mux(crosses, fits[1], fits[0])),
-            self.fault.eq(too_long | Mux(crosses, short[1], short[0]) | padded | Mux(upper_last, tile_bad, self.bad)),
-        ]
+        fits = [Mux(moves, upper_last, lower_last), upper_last | (moves & self.last)]
+        short = [Mux(moves, upper_past, lower_past), upper_past | (moves & upper_last & wraps)]
+        faults = [Signal(name=f"fault_{name}", reset_less=True) for name in ("near", "far", "end", "tile")]
+        ends_far = Signal(reset_less=True)
+        m.d.comb += self.fault.eq(Mux(ends_far, faults[1], faults[0]) | faults[2] | faults[3])
+        with m.If(self.go):
+            m.d.sync += [
+                ends_far.eq(crosses),
+                faults[0].eq(~fits[0] | short[0]),
+                faults[1].eq(~fits[1] | short[1]),
+                faults[2].eq(padded),
+                faults[3].eq(Mux(upper_last, tile_bad, self.bad)),
+            ]
         with m.If(self.go & self.final):
-            m.d.sync += skips.eq(too_long & ~(moves & self.last))
+            m.d.sync += skips.eq(~Mux(crosses, fits[1], fits[0]) & ~(moves & self.last))
         with m.Elif(skips & self.valid & self.last):
             m.d.sync += skips.eq(0)
         return m

@@ -68,7 +68,9 @@ class Decoder(wiring.Component):
         fmt, lanes = self._fmt, self._lanes
         lane_bits = ceil_log2(lanes)
         m.submodules.reader = reader = BurstReader(fmt, lanes)
-        m.submodules.queue = queue = WordQueue(StoredWord(fmt, lanes).size, queue_depth(burst_words(fmt, lanes)), provisional=True)
+        m.submodules.queue = queue = WordQueue(
+            StoredWord(fmt, lanes).size, queue_depth(burst_words(fmt, lanes)), provisional=True
+        )
         m.submodules.sight = sight = Sight(fmt, lanes)
         m.submodules.expander = expander = Expander(fmt, lanes)
 
@@ -110,6 +112,8 @@ class Decoder(wiring.Component):
         with m.If(begin | go):
             m.d.sync += [beats_left.eq(beats_after), final.eq(beats_after == 0)]
 
+        o_tail = Signal(lane_bits, reset_less=True)
+        o_last, misfit = Signal(reset_less=True), Signal(reset_less=True)
         m.d.comb += [
             sight.valid.eq(queue.valid),
             sight.stored.eq(queue.word),
@@ -127,11 +131,14 @@ class Decoder(wiring.Component):
             expander.last.eq(final),
             expander.tail.eq(tail),
             expander.go.eq(go),
-            self.o.valid.eq(active & sight.ready),
+            go.eq(active & sight.ready & (~self.o.valid | self.o.ready)),
             self.o.payload.data.symbols.eq(expander.symbols),
-            self.o.payload.data.tail.eq(tail),
-            self.o.payload.data.error.eq(final & (sight.fault | expander.fault)),
-            self.o.payload.last.eq(final),
-            go.eq(self.o.valid & self.o.ready),
+            self.o.payload.data.tail.eq(o_tail),
+            self.o.payload.data.error.eq(self.o.payload.last & (sight.fault | misfit)),
+            self.o.payload.last.eq(o_last),
         ]
+        with m.If(go):
+            m.d.sync += [self.o.valid.eq(1), o_tail.eq(tail), o_last.eq(final), misfit.eq(expander.fault)]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         return m

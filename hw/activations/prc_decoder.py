@@ -1,0 +1,132 @@
+"""The decoder of prc: four planes in step."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from golden.activations.prc import PrcFormat
+from hw.activations.prc_lane import LaneReader, LaneRebuilder
+from hw.activations.prc_ports import PlaneBeat, PlaneOrder, check_parameters, prc_word_bits
+from hw.activations.prc_units import UnitQueue
+from hw.packet import Packet
+
+__all__ = ["PrcDecoder"]
+
+
+class PrcDecoder(wiring.Component):
+    """Decodes tiles, one symbol of each of four planes per cycle.
+    """
+
+    i_tile: stream.Interface
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int] = (8, 8, 32)) -> None:
+        check_parameters(fmt, tile)
+        self._fmt, self._tile = fmt, tile
+        super().__init__(
+            {
+                "i_tile": In(stream.Signature(PlaneOrder(fmt, tile))),
+                "i": In(stream.Signature(Packet(prc_word_bits(fmt)))),
+                "o": Out(stream.Signature(Packet(PlaneBeat(fmt)))),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        fmt, lanes = self._fmt, self._fmt.lanes
+        height, width, channels = self._tile
+        order = self.i_tile.payload
+        m.submodules.units = units = UnitQueue(fmt)
+        wiring.connect(m, wiring.flipped(self.i), units.i)
+
+        # Where the next step is in its tile; `left` channels are still to be read, this step's among them.
+        busy, opening = Signal(), Signal()
+        last_row = Signal(range(height), reset_less=True)
+        last_column = Signal(bits_for(width - 1), reset_less=True)
+        row, column, left = Signal(range(height)), Signal(bits_for(width - 1)), Signal(range(channels + 1))
+        row_0, row_start, full = Signal(), Signal(), Signal(reset_less=True)
+        zero_point = Signal(fmt.word_bits, reset_less=True)
+        start, step, finish = Signal(), Signal(), Signal()
+        row_end, plane_end, many = Signal(), Signal(), Signal()
+        active, tail = Signal(lanes), Signal(2)
+        m.d.comb += [
+            row_end.eq(column == last_column),
+            plane_end.eq(row_end & (row == last_row)),
+            many.eq(left >= lanes),
+            active.eq(Cat(left > lane for lane in range(lanes))),
+            tail.eq(Mux(many, lanes - 1, left - 1)),
+            finish.eq(step & plane_end & (left <= lanes)),
+            start.eq(self.i_tile.valid & units.startable & (~busy | finish)),
+            self.i_tile.ready.eq(start),
+        ]
+        with m.If(start):
+            m.d.sync += [
+                busy.eq(1),
+                opening.eq(1),
+                last_row.eq(order.height - 1),
+                last_column.eq(order.width - 1),
+                zero_point.eq(order.zero_point),
+                full.eq(order.channels >= lanes),
+                Cat(row, column).eq(0),
+                Cat(row_0, row_start).eq(3),
+                left.eq(order.channels),
+            ]
+        with m.Elif(step):
+            m.d.sync += [busy.eq(~finish), opening.eq(0), column.eq(column + 1), row_start.eq(row_end)]
+            with m.If(row_end):
+                m.d.sync += [column.eq(0), row.eq(row + 1), row_0.eq(plane_end)]
+            with m.If(plane_end):
+                m.d.sync += [row.eq(0), left.eq(left - lanes)]
+
+        beat_valid, beat_last, beat_tail = Signal(), Signal(reset_less=True), Signal(2, reset_less=True)
+        rest, sent = Signal(reset_less=True), Signal()
+        m.d.comb += [
+            step.eq(busy & (units.ready | opening) & (~beat_valid | self.o.ready)),
+            sent.eq(beat_valid & self.o.ready),
+            units.lanes.eq(Mux(order.channels >= lanes, lanes, order.channels)),
+            units.start.eq(start),
+            units.busy.eq(busy),
+            units.step.eq(step),
+            units.finish.eq(finish),
+        ]
+        with m.If(step):
+            m.d.sync += [beat_valid.eq(1), beat_last.eq(finish), beat_tail.eq(tail), rest.eq(units.rest)]
+        with m.Elif(self.o.ready):
+            m.d.sync += beat_valid.eq(0)
+
+        readers = []
+        for lane in range(lanes):
+            m.submodules[f"reader_{lane}"] = reader = LaneReader(fmt)
+            m.submodules[f"rebuilder_{lane}"] = rebuilder = LaneRebuilder(fmt, width)
+            m.d.comb += [
+                reader.step.eq(step),
+                reader.active.eq(active[lane]),
+                reader.used.eq(full | active[lane]),
+                reader.opening.eq(opening),
+                reader.first.eq(row_0 & row_start),
+                reader.edge.eq(row_start & (last_column != 0)),
+                reader.row_start.eq(row_start),
+                reader.zero_point.eq(zero_point),
+                reader.start.eq(start),
+                reader.unit.eq(units.units[lane]),
+                units.asks[lane].eq(reader.ask & active[lane]),
+                *(reader.start_units[n].eq(units.start_units[lane][n]) for n in range(2)),
+                rebuilder.step.eq(sent),
+                rebuilder.width_less_1.eq(last_column),
+                rebuilder.next_row_start.eq(row_start),
+                rebuilder.next_row_0.eq(row_0),
+                rebuilder.value.eq(reader.value),
+                rebuilder.direct.eq(reader.direct),
+                self.o.payload.data.symbols[lane].eq(rebuilder.symbol),
+            ]
+            readers.append(reader)
+        broken, dirty, reached = (Cat(getattr(r, name) for r in readers).any() for name in ("broken", "dirty", "reached"))
+        m.d.comb += [
+            self.o.valid.eq(beat_valid),
+            self.o.payload.last.eq(beat_last),
+            self.o.payload.data.tail.eq(beat_tail),
+            self.o.payload.data.error.eq(beat_last & (broken | dirty | rest | ~reached)),
+        ]
+        return m

@@ -1,0 +1,262 @@
+"""One lane of a decoder of prc: codes to residuals, and residuals to symbols, a cycle apart."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, ceil_log2
+
+from golden.activations.prc import PrcFormat
+from hw.activations.prc_ports import Unit
+from hw.bits import any_of, window
+
+__all__ = ["LaneReader", "LaneRebuilder"]
+
+
+class LaneReader(wiring.Component):
+    """Reads a code in each step.
+
+    The lane holds what is left of one unit, and two units behind it: a code begins in the first and ends in the
+    second. When it reaches the second, all move up and the lane asks for another unit, which comes in the next step
+    and is not read before the step after.
+
+    Members
+    -------
+    step, active : In
+        All lanes go on to the next symbol, and this one reads a code.
+    used : In
+        The tile has a plane in this lane.
+    opening, first, edge, row_start : In
+        The symbol is its tile's first, its plane's first, the first of a row of at least two, the first of a row.
+    zero_point : In
+    start, start_units : In
+        A tile begins after this cycle, with these two units.
+    ask, unit : Out, In
+        The lane takes `unit` in this step, if it is active.
+    value, direct : Out
+        One step later: a symbol if `direct`, else a residual.
+    broken, reached, dirty : Out
+        One step later: a code of the tile was wrong; one lies in the stream's last word; bits that are left are set.
+    """
+
+    def __init__(self, fmt: PrcFormat) -> None:
+        self._fmt = fmt
+        super().__init__(
+            {
+                **dict.fromkeys(("step", "active", "used", "opening", "first", "edge", "row_start", "start"), In(1)),
+                "zero_point": In(fmt.word_bits),
+                "start_units": In(Unit(fmt)).array(2),
+                "ask": Out(1),
+                "unit": In(Unit(fmt)),
+                "value": Out(fmt.word_bits),
+                "direct": Out(1),
+                "broken": Out(1),
+                "reached": Out(1),
+                "dirty": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        fmt = self._fmt
+        unit_bits, symbol_bits, header_bits = fmt.unit_bits, fmt.word_bits, fmt.header_bits
+        place_bits = ceil_log2(unit_bits)
+        held = Signal(unit_bits, reset_less=True)
+        second, third = Signal(Unit(fmt), reset_less=True), Signal(Unit(fmt), reset_less=True)
+        place, stop = Signal(place_bits, reset_less=True), Signal(place_bits, reset_less=True)
+        sight, newest = Signal(fmt.longest_bits), Signal(Unit(fmt))
+        behind, crosses = Signal(place_bits + 1), Signal()
+        m.d.comb += [
+            sight.eq(window(held, second.bits, place, fmt.longest_bits)),
+            newest.eq(Mux(self.ask, self.unit, third)),
+            crosses.eq(behind[-1]),
+        ]
+
+        # A plane's header, and what is known of the plane from then on.
+        k, flagged, raw, blank_plane = Signal(fmt.k_bits), Signal(), Signal(), Signal()
+        fixed_bits = Signal(bits_for(symbol_bits), reset_less=True)
+        k_now, flag_now = sight[: fmt.k_bits], sight[fmt.k_bits]
+        special, flags_now = Signal(), Signal()
+        m.d.comb += [special.eq(k_now == symbol_bits - 1), flags_now.eq(flag_now & ~special)]
+        with m.If(self.step & self.active & self.first):
+            m.d.sync += [
+                k.eq(k_now),
+                flagged.eq(flags_now),
+                raw.eq(special & ~flag_now),
+                blank_plane.eq(special & flag_now),
+                fixed_bits.eq(k_now + 1 + flag_now),
+            ]
+
+        # Zero points, blank rows, and the length of every code but Rice codes.
+        first_zero, zero, in_blank, blank_row, is_zero = (Signal() for _ in range(5))
+        first_bits, plain_bits, plain = Signal(range(unit_bits)), Signal(bits_for(fmt.longest_bits)), Signal()
+        zero_bits = Mux(self.edge, 2, 1)
+        m.d.comb += [
+            first_zero.eq(flags_now & ~sight[header_bits]),
+            in_blank.eq(blank_row & ~self.row_start),
+            is_zero.eq(flagged & ~sight[0]),
+            zero.eq(Mux(self.first, first_zero | (special & flag_now), blank_plane | in_blank | is_zero)),
+            first_bits.eq(
+                header_bits
+                + Mux(special, Mux(flag_now, 0, symbol_bits), Mux(first_zero, zero_bits, symbol_bits + flag_now))
+            ),
+        ]
+        with m.If(self.step & self.active & self.row_start):
+            m.d.sync += blank_row.eq(
+                Mux(self.first, first_zero & sight[header_bits + 1], is_zero & sight[1]),
+            )
+
+        unary, ones, escape, low, overflow = self._rice(m, sight, flagged, k)
+        residual = (low | (ones << k))[:symbol_bits]
+        first_symbol = Mux(flags_now, sight[header_bits + 1 :][:symbol_bits], sight[header_bits:][:symbol_bits])
+        later_symbol = Mux(raw, sight[:symbol_bits], sight[fmt.unary_limit :][:symbol_bits])
+        m.d.comb += [
+            plain_bits.eq(
+                Mux(
+                    self.first,
+                    first_bits,
+                    Mux(
+                        blank_plane | in_blank,
+                        0,
+                        Mux(raw, symbol_bits, Mux(is_zero, zero_bits, fmt.longest_bits)),
+                    ),
+                )
+            ),
+            plain.eq(self.first | blank_plane | in_blank | raw | is_zero | escape),
+            behind.eq(Mux(plain, (place + plain_bits)[: place_bits + 1], ((place + fixed_bits) + ones)[: place_bits + 1])),
+        ]
+        del unary
+
+        with m.If(self.step & self.active):
+            m.d.sync += [
+                self.value.eq(
+                    Mux(
+                        zero,
+                        self.zero_point,
+                        Mux(self.first, first_symbol, Mux(raw | escape, later_symbol, residual)),
+                    )
+                ),
+                self.direct.eq(self.first | zero | raw | escape),
+                stop.eq(behind),
+                third.eq(newest),
+            ]
+            with m.If(crosses):
+                m.d.sync += held.eq(second.bits)
+        with m.If(self.start | (self.step & self.active)):
+            m.d.sync += [place.eq(Mux(self.start, unit_bits - 1, behind)), self.ask.eq(~self.start & crosses)]
+        with m.If(self.start | (self.step & self.active & crosses)):
+            m.d.sync += second.eq(Mux(self.start, self.start_units[0], newest))
+        with m.If(self.start):
+            m.d.sync += third.eq(self.start_units[1])
+
+        # What is wrong. `held` and `stop` outlast the beginning of the next tile, so that a tile's last unit can be
+        # looked at when its end is known.
+        broken, dirty = Signal(), Signal(reset_less=True)
+        moves, rest = Signal(), Signal()
+        m.d.comb += [
+            moves.eq(crosses & self.active),
+            rest.eq(Mux(self.ask, self.active & self.unit.bits.any(), third.bits.any())),
+            self.broken.eq(broken),
+            self.dirty.eq(dirty | any_of([held[j + 1] & (stop <= j) for j in range(unit_bits - 1)])),
+        ]
+        with m.If(self.step):
+            wrong = self.active & ((crosses & ~second.real) | (overflow & ~plain))
+            m.d.sync += [
+                broken.eq((broken & ~self.opening) | wrong),
+                self.reached.eq((self.reached & ~self.opening) | (moves & second.last)),
+                dirty.eq(self.used & (rest | (~moves & second.bits.any()))),
+            ]
+        return m
+
+    def _rice(self, m: Module, sight: Value, flagged: Value, k: Value) -> tuple[Value, ...]:
+        """Unary part, its ones, whether it is an escape, the low bits, and whether the residual is too large."""
+        limit, low_bits = self._fmt.unary_limit, self._fmt.word_bits - 2
+        unary, code = Signal(limit), Signal(self._fmt.longest_bits - 1)
+        m.d.comb += [
+            unary.eq(Mux(flagged, Cat(sight[1:limit], Const(0, 1)), sight[:limit])),
+            code.eq(Mux(flagged, sight[1:], sight)),
+        ]
+        # `runs[n]`: at least n ones.
+        runs = [Signal(name=f"runs_{n}") for n in range(limit + 1)]
+        m.d.comb += [runs[n].eq(unary[:n].all() if n else 1) for n in range(limit + 1)]
+        ends = [runs[n] & ~runs[n + 1] for n in range(limit)]
+        ones, low, escape = Signal(ceil_log2(limit)), Signal(low_bits), Signal()
+        wide = Signal(self._fmt.word_bits + 1)
+        after = [code[n + 1 : n + 1 + low_bits] & ends[n].replicate(low_bits) for n in range(limit)]
+        m.d.comb += [
+            *(ones[b].eq(any_of([ends[n] for n in range(limit) if n >> b & 1])) for b in range(len(ones))),
+            low.eq(any_of(after) & Cat(k > b for b in range(low_bits))),
+            escape.eq(Mux(flagged, runs[limit - 1], runs[limit])),
+            wide.eq(ones << k),
+        ]
+        return unary, ones, escape, low, wide[-1]
+
+
+class LaneRebuilder(wiring.Component):
+    """The symbols of a lane's planes from residuals, their left and upper neighbours kept.
+
+    Members
+    -------
+    step : In
+        Go on to the next symbol.
+    width_less_1 : In
+    next_row_start, next_row_0 : In
+        The next symbol is the first of its row, or in the first row.
+    value, direct : In
+    symbol : Out
+    """
+
+    def __init__(self, fmt: PrcFormat, width: int) -> None:
+        self._fmt, self._width = fmt, width
+        super().__init__(
+            {
+                "step": In(1),
+                "width_less_1": In(max(1, bits_for(width - 1))),
+                "next_row_start": In(1),
+                "next_row_0": In(1),
+                "value": In(fmt.word_bits),
+                "direct": In(1),
+                "symbol": Out(fmt.word_bits),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        bits = self._fmt.word_bits
+        # The last symbols of the plane, and the neighbours of this one, chosen a step before.
+        row = [Signal(bits, name=f"row_{n}", reset_less=True) for n in range(self._width - 1)]
+        left, up = Signal(bits, reset_less=True), Signal(bits, reset_less=True)
+        odd, half = self.value[0], Signal(bits)
+        total, expected, near = Signal(bits + 1), Signal(bits), Signal(bits)
+        past_low, past_high = Signal(), Signal()
+        # The residual is compared with both ends of the range while the top bit of `expected` is on its way.
+        m.d.comb += [
+            half.eq(self.value[1:]),
+            total.eq((Cat(Const(1, 1), left) + Cat(Const(1, 1), up))[1:]),
+            expected.eq(total[1:]),
+            past_low.eq((Cat(odd, half) + Cat(Const(1, 1), ~expected))[bits + 1]),
+            past_high.eq((Cat(odd, half) + Cat(Const(1, 1), expected))[bits + 1]),
+            near.eq(expected + (half ^ odd.replicate(bits))),
+            self.symbol.eq(
+                Mux(
+                    self.direct,
+                    self.value,
+                    Mux(
+                        expected[-1],
+                        Mux(past_high, ~self.value, near),
+                        Mux(past_low, self.value, near),
+                    ),
+                )
+            ),
+        ]
+        above = Signal(bits)
+        with m.Switch(self.width_less_1):
+            for n, symbol in enumerate([self.symbol, *row]):
+                with m.Case(n):
+                    m.d.comb += above.eq(symbol)
+        with m.If(self.step):
+            m.d.sync += [
+                left.eq(Mux(self.next_row_start, above, self.symbol)),
+                up.eq(Mux(self.next_row_0, self.symbol, above)),
+                *(kept.eq(newer) for kept, newer in zip(row, [self.symbol, *row], strict=False)),
+            ]
+        return m

@@ -53,6 +53,7 @@ GOLDEN_LAYERS = (
     ("weights.relative", "weights.runs", "weights.requantize", "weights.mlw_decode", "weights.mlw_pool"),
     ("weights.deepcomp", "weights.mlw_plan"),
     ("weights.mlw_encode",),
+    ("weights.mlw_blocks",),
     ("weights.mlw",),
     ("registry",),
     ("weights.container",),

@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from golden.bits import bytes_from_words, words_from_bytes
 from golden.codec import CorruptStreamError
+from golden.weights.mlw_blocks import Blocks, encode_blocks, plan_blocks
 from golden.weights.mlw_decode import count_weights, decode_block
-from golden.weights.mlw_encode import Blocks, encode_blocks, plan_blocks, to_v
+from golden.weights.mlw_encode import to_v
 from golden.weights.mlw_format import WEIGHT_LIMIT, MlwFormat
 from golden.weights.tensor import (
     ENTRY_BITS,

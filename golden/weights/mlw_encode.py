@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from golden.bits import put_bits, words_for
+from golden.bits import put_bits
 from golden.codec import Words
 from golden.weights.mlw_alphabet import (
     DIRECT,
@@ -25,43 +24,17 @@ from golden.weights.mlw_alphabet import (
 )
 from golden.weights.mlw_chunks import enables, raw_symbols, run_field_bits
 from golden.weights.mlw_format import (
-    END_BYTES,
     HEADER_BITS,
-    MARKER_BITS,
     NO_RUNS,
     RAW,
     SLICE_SYMBOLS,
     UNARY_BITS,
     V_LIMIT,
 )
-from golden.weights.mlw_plan import Plan, plan_block
+from golden.weights.mlw_plan import Plan
 from golden.weights.mlw_pool import ALPHABET, FIRST, LAST, MODE, NEW, ZSHIFT, is_symbol
 
-__all__ = ["Blocks", "encode_blocks", "plan_blocks", "planned_bits", "to_v", "write_plan", "write_slice"]
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Weights in blocks that a decoder can start at, planned.
-
-    Attributes
-    ----------
-    weights : tuple of ndarray of int16
-        The blocks' weights, as v.
-    plans : tuple of Plan
-    starts : ndarray of int64, shape (max(blocks, 1) + 1,)
-        Bit at which each block starts, and where the end marker does.
-    """
-
-    weights: tuple[NDArray[np.int16], ...]
-    plans: tuple[Plan, ...]
-    starts: NDArray[np.int64]
-
-    @property
-    def bits(self) -> int:
-        """Length of the stream, end marker and filling included."""
-        filled = 8 * END_BYTES
-        return -(-(int(self.starts[-1]) + MARKER_BITS) // filled) * filled
+__all__ = ["fill_end", "planned_bits", "to_v", "write_plan", "write_slice"]
 
 
 def to_v(weights: NDArray[Any]) -> NDArray[np.int16]:
@@ -69,23 +42,6 @@ def to_v(weights: NDArray[Any]) -> NDArray[np.int16]:
     signed = weights.astype(np.int16)
     v: NDArray[np.int16] = np.abs(signed) << 1 | (signed < 0)
     return v
-
-
-def plan_blocks(v: NDArray[np.int16], block_weights: int) -> Blocks:
-    """Plan weights, given as v, in blocks of `block_weights`."""
-    parts = tuple(v[start : start + block_weights] for start in range(0, v.size, block_weights))
-    plans = tuple(plan_block(part) for part in parts)
-    sizes = [planned_bits(part, plan) for part, plan in zip(parts, plans, strict=True)]
-    return Blocks(parts, plans, np.cumsum([0, *(sizes or [0])]))
-
-
-def encode_blocks(blocks: Blocks) -> tuple[Words, int]:
-    """Write the stream of planned blocks; return words and bits, a multiple of 128."""
-    words = np.zeros(words_for(blocks.bits), np.uint64)
-    for part, plan, start in zip(blocks.weights, blocks.plans, blocks.starts, strict=False):
-        write_plan(words, int(start), part, plan)
-    _fill_end(words, int(blocks.starts[-1]), blocks.bits)
-    return words, blocks.bits
 
 
 def planned_bits(v: NDArray[np.int16], plan: Plan) -> int:
@@ -99,8 +55,8 @@ def write_plan(words: Words, position: int, v: NDArray[np.int16], plan: Plan) ->
 
 
 @njit(cache=True, nogil=True)
-def _fill_end(words, position, stop):  # type: ignore[no-untyped-def]
-    """End markers: ZDIV 7 and ones, which is all ones."""
+def fill_end(words, position, stop):  # type: ignore[no-untyped-def]
+    """Write end markers: ZDIV 7 and ones, which is all ones."""
     while position < stop:
         position = put_bits(words, position, np.uint64(1), 1)
 

@@ -42,7 +42,10 @@ from golden.weights.mlw_pool import (
     refined_pool,
 )
 
-__all__ = ["Plan", "plan_block"]
+__all__ = ["SHORT_BITS", "Plan", "plan_block"]
+
+SHORT_BITS = 16384
+"""Most bits of a block that is planned with more care: where the filling of a stream to 16 bytes is felt."""
 
 _ROUNDS = 2
 
@@ -76,6 +79,12 @@ def plan_block(v: NDArray[np.int16]) -> Plan:
         if fewer >= bits:
             break
         slices, alphabets, bits = finer, more, fewer
+    if bits <= SHORT_BITS and len(slices) > 1:
+        # One slice for all may be less after all: paths are compared by what they have filled so far.
+        whole = np.array([0, v.size], np.int64)
+        one, fewer = _path(v, whole, count_runs(v, whole), alphabets)
+        if fewer < bits:
+            slices = one
     return Plan(slices, alphabets)
 
 

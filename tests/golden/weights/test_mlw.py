@@ -89,6 +89,16 @@ def test_reference_coder_reads_ours_and_we_read_its(kind):
         assert len(stream) <= 1.01 * len(its_stream)
 
 
+def test_no_short_stream_is_a_step_of_16_bytes_longer():
+    tensors = []
+    for seed in [*range(700), 1381, 8448]:
+        rng = np.random.default_rng(seed)
+        size = int(np.exp(rng.uniform(np.log(26), np.log(4000))))
+        tensors.append(list(KINDS.values())[seed % len(KINDS)](rng, size).astype(int).tolist())
+    for weights, its_stream in zip(tensors, run_reference(tensors), strict=True):
+        assert len(write_stream(np.array(weights))) <= 1.01 * len(its_stream)
+
+
 def test_pieces_of_every_kind_are_found_in_one_tensor():
     rng = np.random.default_rng(11)
     tensors = []

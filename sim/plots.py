@@ -15,7 +15,29 @@ from matplotlib.figure import Figure
 from sim.break_even import BreakEven
 from sim.summary import LayerRow, Summary
 
-__all__ = ["COLORS", "break_even", "codecs", "energy_parts", "layers", "styled", "to_png", "to_svg", "zeros"]
+__all__ = [
+    "COLORS",
+    "break_even",
+    "codecs",
+    "energy_parts",
+    "layer_ticks",
+    "layers",
+    "styled",
+    "to_png",
+    "to_svg",
+    "zeros",
+]
+    "COLORS",
+    "break_even",
+    "codecs",
+    "energy_parts",
+    "layer_ticks",
+    "layers",
+    "styled",
+    "to_png",
+    "to_svg",
+    "zeros",
+]
 
 COLORS = {
     "raw": "#9aa5b1",
@@ -91,13 +113,13 @@ def _width(rows: Sequence[LayerRow]) -> float:
     return float(np.clip(2.5 + 0.35 * len(rows), 5, 11))
 
 
-def _layer_ticks(axes: Axes, rows: Sequence[LayerRow]) -> None:
+def layer_ticks(axes: Axes, layers: Sequence[str]) -> None:
     """A name under each bar; under every second, third... where there are many."""
-    step = -(-len(rows) // _LABELS)
-    names = [_short(row.layer) for row in rows[::step]]
-    flat = len(rows) <= 8 and max(map(len, names)) <= 8
-    axes.set_xticks(range(0, len(rows), step), names, rotation=0 if flat else 90, fontsize=9 if flat else 6.5)
-    axes.set_xlim(-0.7, len(rows) - 0.3)
+    step = -(-len(layers) // _LABELS) or 1
+    names = [_short(layer) for layer in layers[::step]]
+    flat = len(layers) <= 8 and max(map(len, names), default=0) <= 8
+    axes.set_xticks(range(0, len(layers), step), names, rotation=0 if flat else 90, fontsize=9 if flat else 6.5)
+    axes.set_xlim(-0.7, len(layers) - 0.3)
 
 
 def _short(name: str) -> str:
@@ -127,7 +149,7 @@ def layers(summary: Summary) -> Figure:
     _rule(top)
     _rule(bottom)
     _legend(top, 2)
-    _layer_ticks(bottom, rows)
+    layer_ticks(bottom, [row.layer for row in rows])
     top.tick_params(axis="x", length=0)
     return figure
 
@@ -152,7 +174,7 @@ def zeros(summary: Summary) -> Figure:
     entropy.set_ylim(0, summary.config["word_bits"])
     entropy.spines["right"].set_visible(True)
     _legend(axes, 5)
-    _layer_ticks(axes, rows)
+    layer_ticks(axes, [row.layer for row in rows])
     return figure
 
 

@@ -21,7 +21,7 @@ from sim.progress import progress_bar
 if TYPE_CHECKING:
     from sim.sweep_table import Row
 
-__all__ = ["sweep"]
+__all__ = ["compare", "sweep"]
 
 _SHOWN = 20  # rows in the terminal
 
@@ -60,6 +60,22 @@ def sweep(
     Console(soft_wrap=True).print(f"page: {(out / 'index.html').resolve()}", highlight=False)
     if any(not row.outcome.figures for row in rows):
         raise typer.Exit(1)
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="A", help="Folder of a report.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Folder of another.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("thinwire-compare"),
+) -> None:
+    """Lay two reports side by side: totals by codec, layer by layer, as tables and page."""
+    from sim.compare import compare as compare_reports
+    from sim.compare_report import print_comparison, write_comparison
+
+    found = compare_reports(a, b)
+    check_writable(out)
+    write_comparison(found, out, shlex.join(["thinwire", *sys.argv[1:]]))
+    print_comparison(found, Console())
+    Console(soft_wrap=True).print(f"page: {(out / 'index.html').resolve()}", highlight=False)
 
 
 def _print(rows: Sequence[Row], console: Console) -> None:

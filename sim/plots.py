@@ -27,17 +27,6 @@ __all__ = [
     "to_svg",
     "zeros",
 ]
-    "COLORS",
-    "break_even",
-    "codecs",
-    "energy_parts",
-    "layer_ticks",
-    "layers",
-    "styled",
-    "to_png",
-    "to_svg",
-    "zeros",
-]
 
 COLORS = {
     "raw": "#9aa5b1",

@@ -68,8 +68,9 @@ class Sight(wiring.Component):
         m = Module()
         width, words = word_bits(self._fmt, self._lanes), burst_words(self._fmt, self._lanes)
         place_bits, bits = ceil_log2(width), len(self.bits)
+        # `stays` is not `moves`: each drives half of the choices.
         place, moves = Signal(place_bits, init=width - 1), Signal(init=1)
-        first, skips = Signal(init=1), Signal()
+        stays, first, skips = Signal(init=0), Signal(init=1), Signal()
         # Of the two words: whether each is the tile's last (or behind it), behind the last burst, and its highest bit.
         upper, lower = Signal(width, reset_less=True), Signal(width, reset_less=True)
         upper_last, lower_last, upper_past, lower_past = (Signal() for _ in range(4))
@@ -106,7 +107,7 @@ class Sight(wiring.Component):
         near, far = Signal(width), Signal(bits)
         near_top, far_top, top = Signal(place_bits), Signal(place_bits), Signal(place_bits + 1)
         m.d.comb += [
-            near.eq(Mux(moves, upper, lower)),
+            near.eq(Mux(stays, lower, upper)),
             far.eq(Mux(moves, sight, upper)),
             near_top.eq(Mux(moves, upper_top, lower_top)),
             far_top.eq(Mux(moves, sight_top, upper_top)),
@@ -122,29 +123,34 @@ class Sight(wiring.Component):
         next_place, crosses, padded = Signal(place_bits), Signal(), Signal()
         m.d.comb += Cat(next_place, crosses, padded).eq(_choose(choices, self.takes))
         with m.If(self.go):
-            m.d.sync += [place.eq(next_place), moves.eq(crosses), first.eq(0), rules.eq(self.rules)]
+            m.d.sync += [place.eq(next_place), moves.eq(crosses), stays.eq(~crosses), first.eq(0), rules.eq(self.rules)]
             with m.If(self.final):
-                m.d.sync += [place.eq(width - 1), moves.eq(1), first.eq(1), upper_place.eq(words - 1)]
+                m.d.sync += [place.eq(width - 1), moves.eq(1), stays.eq(0), first.eq(1), upper_place.eq(words - 1)]
                 m.d.sync += [upper_last.eq(0), upper_past.eq(0)]
 
-        # The word in which the tile ends must be its last.
+        # The word in which the tile ends must be its last; if not, words are skipped until `at_last`.
         fits = [Mux(moves, upper_last, lower_last), upper_last | (moves & self.last)]
         short = [Mux(moves, upper_past, lower_past), upper_past | (moves & upper_last & wraps)]
-        faults = [Signal(name=f"fault_{name}", reset_less=True) for name in ("near", "far", "end", "tile")]
-        ends_far = Signal(reset_less=True)
-        m.d.comb += self.fault.eq(Mux(ends_far, faults[1], faults[0]) | faults[2] | faults[3])
+        long_by_end, short_by_end = Signal(2, reset_less=True), Signal(2, reset_less=True)
+        ends_far, ends_padded, ends_bad, at_last = (Signal(reset_less=True) for _ in range(4))
+        has_ended, too_long = Signal(), Signal()
+        m.d.comb += [
+            too_long.eq(Mux(ends_far, long_by_end[1], long_by_end[0])),
+            self.fault.eq(too_long | Mux(ends_far, short_by_end[1], short_by_end[0]) | ends_padded | ends_bad),
+            skips.eq(has_ended & too_long & ~at_last),
+        ]
         with m.If(self.go):
             m.d.sync += [
                 ends_far.eq(crosses),
-                faults[0].eq(~fits[0] | short[0]),
-                faults[1].eq(~fits[1] | short[1]),
-                faults[2].eq(padded),
-                faults[3].eq(Mux(upper_last, tile_bad, self.bad)),
+                long_by_end.eq(~Cat(fits)),
+                short_by_end.eq(Cat(short)),
+                ends_padded.eq(padded),
+                ends_bad.eq(Mux(upper_last, tile_bad, self.bad)),
+                has_ended.eq(self.final),
+                at_last.eq(moves & self.last),
             ]
-        with m.If(self.go & self.final):
-            m.d.sync += skips.eq(~Mux(crosses, fits[1], fits[0]) & ~(moves & self.last))
-        with m.Elif(skips & self.valid & self.last):
-            m.d.sync += skips.eq(0)
+        with m.Elif(skips & self.valid):
+            m.d.sync += at_last.eq(self.last)
         return m
 
     def _size(self, tokens: int) -> Value:

@@ -1,11 +1,11 @@
 """The chooser: the mode that makes each tile smallest."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-from golden.tile_format import CRC_BITS, MODE_BITS, TileFormat
+from golden.tile_format import TileFormat
 from hw.activations.ports import (
     MODE_RAW,
     MODE_SRLC,
@@ -91,7 +91,7 @@ class Chooser(wiring.Component):
         accept, ends, first, decided = Signal(), Signal(), Signal(init=1), Signal()
 
         # In: beats to the ring; with the last one the order to its queue, and the choice one cycle later.
-        begin, come, leave, after_come = (Signal(range(depth), name=n) for n in ("begin", "come", "leave", "after_come"))
+        come, leave, after_come = (Signal(range(depth), name=n) for n in ("come", "leave", "after_come"))
         tile_known, tile_come, tile_leave = (
             Signal(range(WAITING_TILES + 1), name=n) for n in ("tile_known", "tile_come", "tile_leave")
         )
@@ -155,26 +155,31 @@ class Chooser(wiring.Component):
         Lanes behind the tail count as symbols that add no bits: W bits saved in every mode but raw.
         """
         fmt, lanes = self._fmt, self._lanes
-        symbols, last = self.i.payload.data.symbols, self.i.payload.last
-        tail, zero_point = self.i.payload.data.tail, self.i_tile.payload.zero_point
-        dead = [last & (tail < k) for k in range(lanes)]
-        nonzero = [Signal(name=f"nonzero_{k}") for k in range(lanes)]
-        m.d.comb += [flag.eq(symbols[k] != zero_point) for k, flag in enumerate(nonzero)]
+        beat, zero_point = self.i.payload.data, self.i_tile.payload.zero_point
+        symbols = beat.symbols
+        zero, same, live = Signal(lanes), Signal(lanes), Signal(lanes)
+        before, zero_before = Signal(fmt.word_bits, reset_less=True), Signal(reset_less=True)
+        for k in range(lanes):
+            m.d.comb += zero[k].eq(symbols[k] == zero_point)
+            m.d.comb += live[k].eq(~self.i.payload.last | (beat.tail >= k))
+        # What goes before each symbol; nothing before the first.
+        zeros_before = Cat(zero_before & ~first, zero[:-1])
+        if "srlc" in fmt.modes:
+            m.d.comb += same.eq(Cat(symbols[k] == (symbols[k - 1] if k else before) for k in range(lanes)))
+        else:
+            m.d.comb += same.eq(zero & zeros_before)
+        fulls = self._fulls(m, Cat(same[0] & ~first, same[1:]), accept)
+        goes_on = {MODE_SRLC: Cat(same[0] & ~first, same[1:]) & ~fulls, MODE_ZRLC: zeros_before & ~fulls}
+        dead_lanes = Signal(ceil_log2(lanes), reset_less=True)
+        with m.If(accept):
+            m.d.sync += [before.eq(symbols[-1]), zero_before.eq(zero[-1]), dead_lanes.eq(~beat.tail)]
 
         saved: list[tuple[int, Value]] = []
-        if "srlc" in fmt.modes:
-            before = Signal(fmt.word_bits, name="symbol_before", reset_less=True)
-            with m.If(accept):
-                m.d.sync += before.eq(symbols[-1])
-            breaks = [symbols[k] != (symbols[k - 1] if k else before) for k in range(lanes)]
-            saved.append((MODE_SRLC, self._runs(m, "srlc", breaks, dead, accept, first)))
-        if "zrlc" in fmt.modes:
-            level = Signal(name="level_before", reset_less=True)
-            with m.If(accept):
-                m.d.sync += level.eq(nonzero[-1])
-            saved.append((MODE_ZRLC, self._runs(m, "zrlc", [level, *nonzero[:-1]], dead, accept, first)))
+        for number, name in ((MODE_SRLC, "srlc"), (MODE_ZRLC, "zrlc")):
+            if name in fmt.modes:
+                saved.append((number, self._saved_by_runs(m, name, goes_on[number] | ~live, accept, first)))
         if "zvc" in fmt.modes:
-            saved.append((MODE_ZVC, self._zeros(m, nonzero, dead, accept, first)))
+            saved.append((MODE_ZVC, self._saved_by_masks(m, zero | ~live, accept, first)))
         if not saved:
             return Const(MODE_RAW, 2)
         mode: Value
@@ -184,48 +189,39 @@ class Chooser(wiring.Component):
             better = Signal(name=f"better_{number}")
             m.d.comb += better.eq(bits > best)
             mode, best = Mux(better, number, mode), Mux(better, bits, best)
-        dead_lanes = Signal(ceil_log2(lanes), reset_less=True)
-        with m.If(accept):
-            m.d.sync += dead_lanes.eq(lanes - 1 - tail)
         return Mux(best > dead_lanes * fmt.word_bits, mode, MODE_RAW)
 
-    def _sum(self, m: Module, name: str, part: Value, low: int, high: int, accept: Value, first: Value) -> Signal:
-        """The sum of `part` over the beats of a tile, which is in `low` to `high`."""
-        total = Signal(signed(max(bits_for(low, True), bits_for(high, True))), name=name, reset_less=True)
-        with m.If(accept):
-            m.d.sync += total.eq(Mux(first, 0, total) + part)
-        return total
+    def _fulls(self, m: Module, same: Value, accept: Value) -> Value:
+        """Before which symbols a token is full, if runs go on with symbols that are the same as the one before.
 
-    def _runs(self, m: Module, name: str, breaks: list, dead: list, accept: Value, first: Value) -> Signal:
-        """Bits saved by runs: W for a symbol that goes on with a token, -R for one that starts a token.
-
-        `breaks` says before which symbols a token starts; others start one when the token before is full.
+        It holds for both kinds of runs: zeros count alike in both, and nothing else counts in zrlc.
         """
-        fmt, lanes = self._fmt, self._lanes
-        limit = 1 << fmt.run_bits
-        run = Signal(fmt.run_bits, name=f"{name}_run", reset_less=True)
-        goes_on = []
-        place: Value = run
-        for k in range(lanes):
-            breaks_here = Signal(name=f"{name}_breaks_{k}")
-            m.d.comb += breaks_here.eq(breaks[k] | first if k == 0 else breaks[k])
-            here = Signal(fmt.run_bits, name=f"{name}_place_{k}")
-            m.d.comb += here.eq(Mux(breaks_here, 0, place))
-            goes_on.append((here != 0) | dead[k])
-            place = (here + 1) % limit
+        lanes, limit = self._lanes, 1 << self._fmt.run_bits
+        run = Signal(self._fmt.run_bits, reset_less=True)
+        places = []
+        for k in range(lanes + 1):
+            place: Value = (run + k)[: len(run)]
+            for j in range(k):
+                place = Mux(same[j], place, (k - j) % limit)
+            places.append(place)
         with m.If(accept):
-            m.d.sync += run.eq(place)
-        count = Signal(range(lanes + 1), name=f"{name}_goes_on")
-        m.d.comb += count.eq(sum(goes_on))
-        token_bits = fmt.run_bits + fmt.word_bits
-        part = count * token_bits - lanes * fmt.run_bits
-        most = fmt.tile_symbols + lanes
-        return self._sum(m, f"{name}_saved", part, -most * fmt.run_bits, most * fmt.word_bits, accept, first)
+            m.d.sync += run.eq(places[lanes])
+        return Cat(place == 0 for place in places[:lanes])
 
-    def _zeros(self, m: Module, nonzero: list, dead: list, accept: Value, first: Value) -> Value:
+    def _saved_by_runs(self, m: Module, name: str, goes_on: Value, accept: Value, first: Value) -> Signal:
+        """Bits saved by tokens: W for a symbol that goes on with a token, -R for one that starts a token."""
+        fmt, lanes = self._fmt, self._lanes
+        token_bits = fmt.run_bits + fmt.word_bits
+        symbols = lanes * -(-fmt.tile_symbols // lanes)
+        high = symbols * fmt.word_bits - -(-fmt.tile_symbols >> fmt.run_bits) * token_bits
+        parts = [k * token_bits - lanes * fmt.run_bits for k in range(lanes + 1)]
+        return _total(m, name, goes_on, parts, (-symbols * fmt.run_bits, high), accept, first)
+
+    def _saved_by_masks(self, m: Module, zero: Value, accept: Value, first: Value) -> Value:
         """Bits saved by masks: W for a zero, less the masks."""
         fmt, lanes = self._fmt, self._lanes
         group_bits = mask_bits(fmt)
+        mask_symbols = group_bits // fmt.word_bits
         group_beats = max(1, group_bits // lanes)
         opens: Value = Const(1)
         if group_beats > 1:
@@ -235,14 +231,26 @@ class Chooser(wiring.Component):
             with m.If(accept):
                 m.d.sync += place.eq(now + 1)
             opens = now == 0
-        count = Signal(range(lanes + 1), name="zeros")
-        m.d.comb += count.eq(sum(~flag | dead[k] for k, flag in enumerate(nonzero)))
-        part = count - Mux(opens, group_bits // fmt.word_bits, 0)
-        most = fmt.tile_symbols + lanes
         groups = -(-fmt.tile_symbols // group_bits)
-        low = -groups * (group_bits // fmt.word_bits)
-        total = self._sum(m, "zvc_saved", part, low, most, accept, first)
+        symbols = lanes * -(-fmt.tile_symbols // lanes)
+        bounds = -groups * mask_symbols, symbols - groups * mask_symbols
+        total = _total(m, "zvc", zero, list(range(lanes + 1)), bounds, accept, first, Mux(opens, -mask_symbols, 0))
         return Cat(Const(0, ceil_log2(fmt.word_bits)), total).as_signed()
+
+
+def _total(m, name: str, flags: Value, parts: list[int], bounds, accept: Value, first: Value, more=0) -> Signal:
+    """The sum of ``parts[flags set]`` and `more` over the beats of a tile."""
+    total = Signal(signed(max(bits_for(bound, True) for bound in bounds)), name=f"{name}_saved", reset_less=True)
+    count = Signal(range(len(parts)), name=f"{name}_count")
+    part = Signal(range(min(parts), max(parts) + 1), name=f"{name}_part")
+    m.d.comb += count.eq(sum(flags))
+    with m.Switch(count):
+        for number, value in enumerate(parts):
+            with m.Case(number):
+                m.d.comb += part.eq(value)
+    with m.If(accept):
+        m.d.sync += total.eq(Mux(first, 0, total) + (part + more))
+    return total
 
 
 def _around(place: Value, depth: int) -> Value:

@@ -106,4 +106,4 @@ def _print(rows: Sequence[Row], console: Console) -> None:
         words = " ".join(str(outcome.point[axis]) for axis in axes)
         console.print(f"failed: {words}: {outcome.reason}", highlight=False, markup=False, soft_wrap=True)
     more = f", {len(failed)} failed" if failed else ""
-    console.print(f"{len(rows)} points, {len(front)} on the front{more}")
+    console.print(f"{len(rows)} point{'s' * (len(rows) != 1)}, {len(front)} on the front{more}")

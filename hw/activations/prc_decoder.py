@@ -15,8 +15,7 @@ __all__ = ["PrcDecoder"]
 
 
 class PrcDecoder(wiring.Component):
-    """Decodes tiles, one symbol of each of four planes per cycle.
-    """
+    """Decodes tiles, one symbol of each of four planes per cycle."""
 
     i_tile: stream.Interface
     i: stream.Interface
@@ -122,7 +121,9 @@ class PrcDecoder(wiring.Component):
                 self.o.payload.data.symbols[lane].eq(rebuilder.symbol),
             ]
             readers.append(reader)
-        broken, dirty, reached = (Cat(getattr(r, name) for r in readers).any() for name in ("broken", "dirty", "reached"))
+        broken, dirty, reached = (
+            Cat(getattr(r, name) for r in readers).any() for name in ("broken", "dirty", "reached")
+        )
         m.d.comb += [
             self.o.valid.eq(beat_valid),
             self.o.payload.last.eq(beat_last),

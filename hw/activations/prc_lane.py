@@ -105,8 +105,7 @@ class LaneReader(wiring.Component):
                 Mux(self.first, first_zero & sight[header_bits + 1], is_zero & sight[1]),
             )
 
-        unary, ones, escape, low, overflow = self._rice(m, sight, flagged, k)
-        residual = (low | (ones << k))[:symbol_bits]
+        residual, ones, escape, overflow = self._rice(m, sight, flagged, k)
         first_symbol = Mux(flags_now, sight[header_bits + 1 :][:symbol_bits], sight[header_bits:][:symbol_bits])
         later_symbol = Mux(raw, sight[:symbol_bits], sight[fmt.unary_limit :][:symbol_bits])
         m.d.comb += [
@@ -122,9 +121,10 @@ class LaneReader(wiring.Component):
                 )
             ),
             plain.eq(self.first | blank_plane | in_blank | raw | is_zero | escape),
-            behind.eq(Mux(plain, (place + plain_bits)[: place_bits + 1], ((place + fixed_bits) + ones)[: place_bits + 1])),
+            behind.eq(
+                Mux(plain, (place + plain_bits)[: place_bits + 1], ((place + fixed_bits) + ones)[: place_bits + 1])
+            ),
         ]
-        del unary
 
         with m.If(self.step & self.active):
             m.d.sync += [
@@ -150,25 +150,26 @@ class LaneReader(wiring.Component):
 
         # What is wrong. `held` and `stop` outlast the beginning of the next tile, so that a tile's last unit can be
         # looked at when its end is known.
-        broken, dirty = Signal(), Signal(reset_less=True)
+        broken, dirty, was_used = Signal(), Signal(reset_less=True), Signal(reset_less=True)
         moves, rest = Signal(), Signal()
         m.d.comb += [
             moves.eq(crosses & self.active),
             rest.eq(Mux(self.ask, self.active & self.unit.bits.any(), third.bits.any())),
             self.broken.eq(broken),
-            self.dirty.eq(dirty | any_of([held[j + 1] & (stop <= j) for j in range(unit_bits - 1)])),
+            self.dirty.eq(was_used & (dirty | any_of([held[j + 1] & (stop <= j) for j in range(unit_bits - 1)]))),
         ]
         with m.If(self.step):
             wrong = self.active & ((crosses & ~second.real) | (overflow & ~plain))
             m.d.sync += [
                 broken.eq((broken & ~self.opening) | wrong),
                 self.reached.eq((self.reached & ~self.opening) | (moves & second.last)),
-                dirty.eq(self.used & (rest | (~moves & second.bits.any()))),
+                dirty.eq(rest | (~moves & second.bits.any())),
+                was_used.eq(self.used),
             ]
         return m
 
     def _rice(self, m: Module, sight: Value, flagged: Value, k: Value) -> tuple[Value, ...]:
-        """Unary part, its ones, whether it is an escape, the low bits, and whether the residual is too large."""
+        """The residual of a Rice code, the ones that it begins with, whether it escapes, whether it is too large."""
         limit, low_bits = self._fmt.unary_limit, self._fmt.word_bits - 2
         unary, code = Signal(limit), Signal(self._fmt.longest_bits - 1)
         m.d.comb += [
@@ -188,7 +189,7 @@ class LaneReader(wiring.Component):
             escape.eq(Mux(flagged, runs[limit - 1], runs[limit])),
             wide.eq(ones << k),
         ]
-        return unary, ones, escape, low, wide[-1]
+        return (wide[:-1] | low), ones, escape, wide[-1]
 
 
 class LaneRebuilder(wiring.Component):

@@ -73,9 +73,7 @@ class UnitQueue(wiring.Component):
         m.d.comb += [
             few.eq(self.lanes <= 2),
             loads.eq(self.start & ~opener.last & ~few),
-            opens.eq(
-                held_valid & ~skips & (ended | ~self.busy) & Mux(opener_valid, self.start & opener.last, 1)
-            ),
+            opens.eq(held_valid & ~skips & (ended | ~self.busy) & Mux(opener_valid, self.start & opener.last, 1)),
             appends.eq(held_valid & self.busy & ~ended & ~left[2] & ~self.finish),
             take.eq(loads | opens | appends | skips),
             self.i.ready.eq(~held_valid | take),

@@ -49,7 +49,7 @@ class Expander(wiring.Component):
         super().__init__(
             {
                 "bits": In(bits),
-                "rules": In(Rules()),
+                "rules": In(Rules(fmt)),
                 "zero_point": In(fmt.word_bits),
                 "last": In(1),
                 "tail": In(ceil_log2(lanes)),
@@ -65,11 +65,11 @@ class Expander(wiring.Component):
         m = Module()
         lanes, run_bits, symbol_bits = self._lanes, self._fmt.run_bits, self._fmt.word_bits
         token_bits, group_bits = run_bits + symbol_bits, mask_bits(self._fmt)
-        copies, masked, has_runs = self.rules.copies, self.rules.masked, self.rules.has_runs
+        copies, masked, has_runs = (rule if len(rule) else Const(0) for rule in self._rules())
         live, tails = Signal(lanes), Signal(lanes)
         for k in range(lanes):
             m.d.comb += [live[k].eq(~self.last | (self.tail >= k)), tails[k].eq(self.tail == k)]
-        mask, opens_group, stray = self._masks(m, masked, live)
+        mask, opens_group, stray = self._masks(m, masked, has_runs, live)
         counted = _sorted(list(mask))
 
         # The tokens: the pending one first.
@@ -145,14 +145,17 @@ class Expander(wiring.Component):
         m.d.comb += self.fault.eq((has_runs & ~(finished & tails).any()) | stray)
         return m
 
-    def _masks(self, m: Module, masked: Value, live: Value) -> tuple[Value, Value, Value]:
+    def _rules(self) -> tuple[Value, Value, Value]:
+        return self.rules.copies, self.rules.masked, self.rules.has_runs
+
+    def _masks(self, m: Module, masked: Value, has_runs: Value, live: Value) -> tuple[Value, Value, Value]:
         """The mask of the beat, whether the beat opens a group, and whether a bit is set past the tile's last lane.
 
         In raw every lane of the tile is in the mask.
         """
         lanes, group_bits = self._lanes, mask_bits(self._fmt)
         mask, opens_group, stray = Signal(lanes), Signal(), Signal()
-        every = live & ~(masked | self.rules.has_runs).replicate(lanes)
+        every = live & ~(masked | has_runs).replicate(lanes)
         if not group_bits:
             m.d.comb += mask.eq(every)
             return mask, opens_group, stray

@@ -114,10 +114,14 @@ class DecodeOrder(data.StructLayout):
 
 
 class Rules(data.StructLayout):
-    """What a mode means to a decoder: tokens have runs, they copy their symbol, groups have masks; raw has none."""
+    """What a mode means to a decoder: tokens have runs, they copy their symbol, groups have masks; raw has none.
 
-    def __init__(self) -> None:
-        super().__init__({"has_runs": 1, "copies": 1, "masked": 1})
+    A rule that no mode of the format has is no bit.
+    """
+
+    def __init__(self, fmt: TileFormat) -> None:
+        copies, masked = "srlc" in fmt.modes, "zvc" in fmt.modes
+        super().__init__({"has_runs": int(copies or "zrlc" in fmt.modes), "copies": int(copies), "masked": int(masked)})
 
 
 class StoredWord(data.StructLayout):
@@ -125,7 +129,7 @@ class StoredWord(data.StructLayout):
 
     def __init__(self, fmt: TileFormat, lanes: int) -> None:
         width = word_bits(fmt, lanes)
-        super().__init__({"word": width, "top": ceil_log2(width), "rules": Rules()})
+        super().__init__({"word": width, "top": ceil_log2(width), "rules": Rules(fmt)})
 
 
 class Entry(data.StructLayout):

@@ -55,7 +55,7 @@ class Sight(wiring.Component):
                 "take": Out(1),
                 "ready": Out(1),
                 "bits": Out(field_bits(fmt, lanes)),
-                "rules": Out(Rules()),
+                "rules": Out(Rules(fmt)),
                 "takes": In(lanes),
                 "opens_group": In(1),
                 "go": In(1),
@@ -76,7 +76,7 @@ class Sight(wiring.Component):
         upper_last, lower_last, upper_past, lower_past = (Signal() for _ in range(4))
         upper_top, lower_top = Signal(place_bits, reset_less=True), Signal(place_bits, reset_less=True)
         upper_place = Signal(ceil_log2(words), init=words - 1)
-        tile_bad, rules = Signal(reset_less=True), Signal(Rules(), reset_less=True)
+        tile_bad, rules = Signal(reset_less=True), Signal(Rules(self._fmt), reset_less=True)
 
         # The queue's word, zero behind the tile's last.
         sight, sight_top, wraps = Signal(width), Signal(place_bits), Signal()

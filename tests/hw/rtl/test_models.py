@@ -1,6 +1,7 @@
 """Compiled models against golden: every format, every damage, whole tensors, and the bench that would see a fault."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from hw.transfers import LAST, beats_of, fields_of, from_beats, from_fields
 pytestmark = pytest.mark.rtl
 
 _FMT = TileFormat()
+_VECTORS = Path(__file__).parents[2] / "vectors" / "rtl"
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +120,11 @@ def test_vector_of_a_job_runs_again(tmp_path):
     assert np.array_equal(again.batch.words, job.batch.words)
     assert (again.stalls, again.adaptive, again.seed) == (job.stalls, job.adaptive, job.seed)
     assert replay(tmp_path / "vector.json").size == 0
+
+
+@pytest.mark.parametrize("path", sorted(_VECTORS.glob("*.json")), ids=lambda path: path.stem)
+def test_tiles_that_once_failed_pass(path):
+    assert replay(path).size == 0
 
 
 def test_fuzz_writes_a_failing_tile_as_a_vector(tmp_path, monkeypatch, capsys):

@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import onnx
 import pytest
@@ -234,6 +237,32 @@ def test_a_point_that_ends_its_process_is_told_apart_from_its_neighbour(folder, 
     assert {outcome.reason for outcome in outcomes if not outcome.figures} == {
         "its process ended without an answer: killed, or out of memory"
     }
+
+
+class BreakingPool:
+    """Runs at once, in this process; the first pool takes one point and breaks at the second."""
+
+    submitted: ClassVar[list[object]] = []
+
+    def __init__(self, workers, mp_context):
+        pass
+
+    def submit(self, run, point):
+        self.submitted.append(point)
+        if len(self.submitted) == 2:
+            raise BrokenProcessPool
+        done = Future()
+        done.set_result(run(point))
+        return done
+
+    def shutdown(self, cancel_futures):
+        pass
+
+
+def test_what_was_done_when_a_pool_broke_counts(points, monkeypatch):
+    monkeypatch.setattr("sim.sweep_maps.ProcessPoolExecutor", BreakingPool)
+    assert list(local_map(evaluate, points[:4], 4)) == [evaluate(point) for point in points[:4]]
+    assert BreakingPool.submitted == [points[0], points[1], *points[1:4]]
 
 
 # Dask

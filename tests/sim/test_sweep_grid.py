@@ -69,6 +69,12 @@ def test_excluded_points_have_all_of_the_values(tmp_path):
     assert len(gone) == 6
 
 
+def test_a_tile_is_excluded_as_written_and_as_meant(tmp_path):
+    text = 'word_bits = [8, 16]\ntile = ["auto", "8x8x32"]\n[[exclude]]\nword_bits = 16\ntile = '
+    assert [point["tile"] for point in grid(tmp_path, text + '"auto"')] == ["8x8x32", "8x8x32"]
+    assert [point["tile"] for point in grid(tmp_path, text + '"8x8x16"')] == ["8x8x32", "8x8x32"]
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -3,12 +3,13 @@
 The cheapest path through the units of a block is found (Viterbi), a state being an alphabet, a mode and a ZDIV: a
 change of state is a new slice and costs its header, a change of alphabet a new palette too. Bits are exact, the
 filling of unary fields included, but for slices that the format makes shorter than planned. From the slices found,
-finer alphabets are fitted and the search is done again, as long as it gains.
+finer alphabets are fitted and the search is done again, as long as it gains. A block of few bits is searched twice
+more: with alphabets of windows of every size, and as one slice.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -40,12 +41,15 @@ from golden.weights.mlw_pool import (
     first_pool,
     is_symbol,
     refined_pool,
+    window_pool,
 )
 
 __all__ = ["SHORT_BITS", "Plan", "plan_block"]
 
 SHORT_BITS = 16384
 """Most bits of a block that is planned with more care: where the filling of a stream to 16 bytes is felt."""
+
+Array = NDArray[Any]
 
 _ROUNDS = 2
 
@@ -69,7 +73,20 @@ def plan_block(v: NDArray[np.int16]) -> Plan:
     """Plan the slices of a block of one weight or more, given as v."""
     starts = cut_units(v)
     runs = count_runs(v, starts)
-    alphabets = first_pool(v, starts, runs)
+    plan, bits = _search(v, starts, runs, first_pool(v, starts, runs))
+    if bits > SHORT_BITS:
+        return plan
+    whole = np.array([0, v.size], np.int64)
+    wider = np.unique(np.concatenate([plan.alphabets, window_pool(v, starts, runs)]), axis=0)
+    for units in (starts, whole):
+        other, fewer = _search(v, units, count_runs(v, units), wider)
+        if fewer < bits:
+            plan, bits = other, fewer
+    return plan
+
+
+def _search(v: Array, starts: Array, runs: Array, alphabets: Array) -> tuple[Plan, int]:
+    """The cheapest path, and those with alphabets fitted to its slices as long as they gain; a plan and its bits."""
     slices, bits = _path(v, starts, runs, alphabets)
     for _ in range(_ROUNDS):
         if len(slices) == 1:
@@ -79,13 +96,7 @@ def plan_block(v: NDArray[np.int16]) -> Plan:
         if fewer >= bits:
             break
         slices, alphabets, bits = finer, more, fewer
-    if bits <= SHORT_BITS and len(slices) > 1:
-        # One slice for all may be less after all: paths are compared by what they have filled so far.
-        whole = np.array([0, v.size], np.int64)
-        one, fewer = _path(v, whole, count_runs(v, whole), alphabets)
-        if fewer < bits:
-            slices = one
-    return Plan(slices, alphabets)
+    return Plan(slices, alphabets), int(bits)
 
 
 @njit(cache=True, nogil=True)

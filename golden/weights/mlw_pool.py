@@ -1,7 +1,8 @@
 """The encoder's units and the alphabets that its search may use.
 
 A block of weights is cut into units of about eight. Alphabets are fitted to the block's histogram, to that of each of
-its pages where this pays, and later to those of the slices that a first search has found.
+its pages where this pays, and later to those of the slices that a first search has found. For a block of few bits,
+to windows of every size too.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ __all__ = [
     "first_pool",
     "is_symbol",
     "refined_pool",
+    "window_pool",
 ]
 
 Array = NDArray[Any]
@@ -62,6 +64,8 @@ _UNIT_SPAN = 32
 _PAGES = 16
 _SMALL_BLOCK = 8192
 _PAGE_WEIGHTS = 256
+_WINDOWS = 32
+_WINDOW_WEIGHTS = 16
 _WIDTHS = 5
 _RARE_BITS = 90
 _REFINED_SLICES = 16
@@ -124,6 +128,19 @@ def first_pool(v: Array, starts: Array, runs: Array) -> Array:
     bounds = np.append(np.searchsorted(starts[:-1], np.arange(0, v.size, page_weights)), units)
     for first, last in pairwise(np.unique(bounds).tolist()):
         size = _add_fits(v, starts, runs, rows, size, first, last, FEW_SIZES)
+    return rows[:size]
+
+
+def window_pool(v: Array, starts: Array, runs: Array) -> Array:
+    """Alphabets of the halves of a block, of its quarters and so on, whether they gain or not."""
+    units = starts.size - 1
+    rows = np.zeros((4 * _WINDOWS, ROW), np.int64)
+    size, parts = 0, 2
+    while parts <= _WINDOWS and v.size >= parts * _WINDOW_WEIGHTS:
+        bounds = np.searchsorted(starts[:-1], np.arange(parts + 1) * v.size // parts)
+        for first, last in pairwise(np.unique(np.append(bounds[:-1], units)).tolist()):
+            size += _add_fits(v, starts, runs, rows[size:], 0, first, last, FEW_SIZES)
+        parts *= 2
     return rows[:size]
 
 

@@ -1,0 +1,272 @@
+"""Which codec tiles a layer's mapping fetches and writes, step by step.
+
+A step is one tile of the mapping. It needs a box of codec tiles of each input; those that the step before had, too,
+are kept, all others are fetched whole. An output tile is written once, at the last step that adds to it. The plan
+depends on shapes alone: the bytes of a tile come later, for each image and codec.
+
+A tensor that is not (channels, rows, columns) of its reader (after a flatten, or of a matrix product) is cut into as
+many equal runs of tiles as its channels ask for; operands of another size than the output likewise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.activations.scan import tensor_shape
+from sim.aligned_mapping import strip
+from sim.layer_shape import LayerShape
+from sim.mapping import LOOPS, Mapping
+from sim.network import Layer, Network
+
+__all__ = ["Fetches", "LayerPlan", "WeightTile", "plan_layer"]
+
+_Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Fetches:
+    """Codec tiles of one tensor that cross the bus: step and tile number, both of shape (n,), steps not falling."""
+
+    tensor: str
+    steps: _Ints
+    tiles: _Ints
+
+    @property
+    def again(self) -> NDArray[np.bool_]:
+        """Which of them have crossed before."""
+        first = np.zeros(self.tiles.size, bool)
+        first[np.unique(self.tiles, return_index=True)[1]] = True
+        return ~first
+
+
+@dataclass(frozen=True)
+class WeightTile:
+    """Filters and channels of a weight tensor (M, C / G, ...) that are coded together; ends are exclusive."""
+
+    first_filter: int
+    end_filter: int
+    first_channel: int
+    end_channel: int
+
+
+@dataclass(frozen=True, eq=False)
+class LayerPlan:
+    """A layer's steps.
+
+    Attributes
+    ----------
+    layer : Layer
+    shape : LayerShape
+    mapping : Mapping
+    operations : ndarray of float64, shape (steps,)
+        Multiplications with accumulation, or values read through a window without weights.
+    reads : tuple of Fetches
+        One for each input tensor in memory.
+    writes : Fetches or None
+    weight_tiles : tuple of WeightTile
+    weight_fetches : Fetches
+        Numbers in `weight_tiles`.
+    partial_values : ndarray of float64, shape (2, steps)
+        Partial sums read and written.
+    """
+
+    layer: Layer
+    shape: LayerShape
+    mapping: Mapping
+    operations: NDArray[np.float64]
+    reads: tuple[Fetches, ...]
+    writes: Fetches | None
+    weight_tiles: tuple[WeightTile, ...]
+    weight_fetches: Fetches
+    partial_values: NDArray[np.float64]
+
+    @property
+    def steps(self) -> int:
+        """Tiles of the mapping."""
+        return int(self.operations.size)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ranges:
+    """What each step covers: (steps, 2) of first and end; `visit` counts the channel tiles of an output."""
+
+    rows: _Ints
+    columns: _Ints
+    filters: _Ints
+    channels: _Ints
+    visit: _Ints
+    visits: int
+    spilled: bool
+
+
+def plan_layer(
+    network: Network, layer: Layer, shape: LayerShape, mapping: Mapping, tile: tuple[int, int, int]
+) -> LayerPlan:
+    """Walk a layer's mapping for one image.
+
+    Parameters
+    ----------
+    tile : tuple of int
+        Height, width and channels of a codec tile.
+    """
+    ranges = _ranges(shape, mapping)
+    box_in = _input_box(shape, ranges)
+    box_out = (ranges.filters, ranges.rows, ranges.columns)
+    sizes_in = (shape.channels, shape.height, shape.width)
+    sizes_out = (shape.filters, shape.out_height, shape.out_width)
+    reads, offset = [], 0
+    for name in layer.inputs:
+        channels = _three(network.tensors[name].shape)[0]
+        if offset < shape.channels:
+            moved = (box_in[0] - offset, box_in[1], box_in[2])
+            reads.append(_fetch(network, name, moved, sizes_in, tile))
+            offset += channels if _three(network.tensors[name].shape)[1:] == sizes_in[1:] else shape.channels
+        else:
+            reads.append(_fetch(network, name, box_out, sizes_out, tile))
+    writes = _fetch(network, layer.output, box_out, sizes_out, tile) if layer.output in network.tensors else None
+    weight_tiles, weight_fetches = _weights(shape, mapping, ranges)
+    return LayerPlan(
+        layer,
+        shape,
+        mapping,
+        _operations(shape, ranges),
+        tuple(reads),
+        _last(writes) if writes else None,
+        weight_tiles,
+        weight_fetches,
+        _partials(shape, ranges),
+    )
+
+
+def _ranges(shape: LayerShape, mapping: Mapping) -> _Ranges:
+    cuts = {
+        "rows": (shape.out_height, mapping.rows),
+        "columns": (shape.out_width, mapping.columns),
+        "filters": (shape.group_filters, mapping.filters),
+        "channels": (shape.group_channels, mapping.channels),
+        "groups": (shape.groups, mapping.groups),
+    }
+    loops = [
+        "groups",
+        *(name for loop in mapping.order for name in (("rows", "columns") if loop == LOOPS[0] else (loop,))),
+    ]
+    trips = [-(-cuts[name][0] // cuts[name][1]) for name in loops]
+    places = dict(zip(loops, np.unravel_index(np.arange(int(np.prod(trips))), trips), strict=True))
+    spans = {name: _span(places[name].astype(np.int64), *cuts[name]) for name in loops}
+    groups, at = spans["groups"], loops.index("channels")
+
+    def hull(inner: _Ints, size: int) -> _Ints:
+        return np.stack([groups[:, 0] * size + inner[:, 0], (groups[:, 1] - 1) * size + inner[:, 1]], axis=1)
+
+    return _Ranges(
+        spans["rows"],
+        spans["columns"],
+        hull(spans["filters"], shape.group_filters),
+        hull(spans["channels"], shape.group_channels),
+        places["channels"].astype(np.int64),
+        trips[at],
+        bool(np.prod(trips[at + 1 :]) > 1),
+    )
+
+
+def _span(place: _Ints, size: int, cut: int) -> _Ints:
+    return np.stack([place * cut, np.minimum((place + 1) * cut, size)], axis=1)
+
+
+def _input_box(shape: LayerShape, ranges: _Ranges) -> tuple[_Ints, _Ints, _Ints]:
+    def through(axis: int, spans: _Ints) -> _Ints:
+        known, place = np.unique(spans, axis=0, return_inverse=True)
+        return np.array([strip(shape, axis, int(low), int(high)) for low, high in known], np.int64)[place.reshape(-1)]
+
+    return ranges.channels, through(0, ranges.rows), through(1, ranges.columns)
+
+
+def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    return tensor_shape(shape)[1:]
+
+
+def _fetch(
+    network: Network, name: str, box: tuple[_Ints, ...], sizes: tuple[int, int, int], tile: tuple[int, int, int]
+) -> Fetches:
+    """Codec tiles of a tensor in the steps' boxes of (channels, rows, columns) out of `sizes`."""
+    own = _three(network.tensors[name].shape)
+    cut = (tile[2], tile[0], tile[1])
+    grid = tuple(-(-size // step) for size, step in zip(own, cut, strict=True))
+    if own[1:] == sizes[1:]:
+        bounds = [_tiles(span, step, count) for span, step, count in zip(box, cut, grid, strict=True)]
+    else:
+        count = int(np.prod(grid))
+        grid = (count, 1, 1)
+        shares = np.stack([box[0][:, 0] * count // sizes[0], -(-box[0][:, 1] * count // sizes[0])], axis=1)
+        bounds = [shares, np.tile([0, 1], (len(shares), 1)), np.tile([0, 1], (len(shares), 1))]
+    numbers = np.arange(int(np.prod(grid))).reshape(grid[1], grid[2], grid[0])
+    return _walk(name, numbers, np.concatenate([bounds[1], bounds[2], bounds[0]], axis=1))
+
+
+def _tiles(span: _Ints, step: int, count: int) -> _Ints:
+    return np.clip(np.stack([span[:, 0] // step, -(-span[:, 1] // step)], axis=1), 0, count)
+
+
+def _walk(name: str, numbers: _Ints, boxes: _Ints) -> Fetches:
+    steps, tiles = [], []
+    held = np.zeros(numbers.size, bool)
+    before: list[int] = []
+    mine = np.zeros(0, np.int64)
+    for step, box in enumerate(boxes.tolist()):
+        if box == before:
+            continue
+        before = box
+        wanted = numbers[box[0] : box[1], box[2] : box[3], box[4] : box[5]].reshape(-1)
+        new = wanted[~held[wanted]]
+        held[mine] = False
+        held[wanted] = True
+        mine = wanted
+        steps.append(np.full(new.size, step, np.int64))
+        tiles.append(new)
+    return Fetches(name, np.concatenate(steps), np.concatenate(tiles))
+
+
+def _last(visits: Fetches) -> Fetches:
+    """Each tile at its last visit."""
+    tiles, place = np.unique(visits.tiles[::-1], return_index=True)
+    steps = visits.steps[::-1][place]
+    order = np.lexsort((tiles, steps))
+    return Fetches(visits.tensor, steps[order], tiles[order])
+
+
+def _weights(shape: LayerShape, mapping: Mapping, ranges: _Ranges) -> tuple[tuple[WeightTile, ...], Fetches]:
+    none = np.zeros(0, np.int64)
+    if not shape.weighted:
+        return (), Fetches("weights", none, none)
+    first = ranges.visit * mapping.channels
+    inner = np.stack([first, np.minimum(first + mapping.channels, shape.group_channels)], axis=1)
+    known, place = np.unique(np.concatenate([ranges.filters, inner], axis=1), axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    changed = np.flatnonzero(np.append(True, np.diff(place) != 0))
+    return tuple(WeightTile(*row) for row in known.tolist()), Fetches("weights", changed, place[changed])
+
+
+def _extent(span: _Ints) -> NDArray[np.float64]:
+    return (span[:, 1] - span[:, 0]).astype(np.float64)
+
+
+def _operations(shape: LayerShape, ranges: _Ranges) -> NDArray[np.float64]:
+    share = _extent(ranges.rows) * _extent(ranges.columns) * _extent(ranges.filters)
+    share *= _channel_share(shape, ranges)
+    total = shape.macs if shape.weighted else shape.outputs * int(np.prod(shape.kernel)) * (1 + shape.operands)
+    result: NDArray[np.float64] = share * (total / share.sum())
+    return result
+
+
+def _channel_share(shape: LayerShape, ranges: _Ranges) -> NDArray[np.float64]:
+    if ranges.visits == 1:
+        return np.ones(len(ranges.visit))
+    return _extent(ranges.channels) / shape.channels
+
+
+def _partials(shape: LayerShape, ranges: _Ranges) -> NDArray[np.float64]:
+    made = _extent(ranges.rows) * _extent(ranges.columns) * _extent(ranges.filters) * ranges.spilled
+    return np.stack([made * (ranges.visit > 0), made * (ranges.visit < ranges.visits - 1)])

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from golden.activations.scan import TILE_SCANS
 from golden.tile_format import LAYOUTS
 from hw import cli as hw_cli
-from sim import accelerator_cli, reproduce_cli, validate_cli, weights_cli
+from sim import accelerator_cli, reproduce_cli, sweep_cli, validate_cli, weights_cli
 from sim.config import BYPASSES, CODECS, RunConfig, parse_tile
 
 __all__ = ["app", "main"]
@@ -29,6 +29,8 @@ app.add_typer(accelerator_cli.app, name="accelerators")
 app.add_typer(reproduce_cli.app, name="reproduce")
 app.add_typer(validate_cli.app, name="validate")
 app.add_typer(weights_cli.app, name="weights")
+app.command()(sweep_cli.sweep)
+app.command()(sweep_cli.compare)
 app.command()(hw_cli.rtl)
 
 _PIXEL_LIMIT = 1e6  # of mean and spread: beyond it pixels are lost in float32

@@ -5,11 +5,12 @@ Both are a ``map`` that gives outcomes as they come: one for each point, also wh
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -85,10 +86,12 @@ def dask_map(run: Run, points: Sequence[Point], address: str) -> Outcomes:
         asked = {f"thinwire-{sweep}-{point.id}": point for point in points}
         futures = client.map(run, list(asked.values()), key=list(asked), pure=False)
         for future in distributed.as_completed(futures, loop=client.loop):
-            if future.cancelled():
-                raise ValueError(f"scheduler must stay until all points are run, and {address!r} was lost")
-            error = future.exception()
-            yield Outcome(asked[future.key], None, _told(distributed, error)) if error else future.result()
+            try:
+                error = future.exception()
+                outcome = Outcome(asked[future.key], None, _told(distributed, error)) if error else future.result()
+            except (OSError, CancelledError) as lost:  # what a point itself raises is returned
+                raise ValueError(f"scheduler must stay until all points are run, and {address!r} was lost") from lost
+            yield outcome
 
 
 def _told(distributed: Any, error: BaseException) -> str:
@@ -111,4 +114,6 @@ def _distributed() -> Any:
         import distributed.scheduler
     except ImportError as error:
         raise ValueError("a scheduler needs Dask: install the extra thinwire[sweep]") from error
+    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is told once, by an error
     return distributed

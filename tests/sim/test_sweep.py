@@ -286,23 +286,23 @@ def process(*arguments):
 
 @pytest.fixture
 def scheduler(tmp_path):
-    """Address of a scheduler, and its two workers."""
+    """Address of a scheduler, and its process and those of its two workers."""
     told = tmp_path / "scheduler.json"
     worker = ("worker", "--scheduler-file", told, "--no-nanny", "--no-dashboard", "--nthreads", 1)
     with (
-        process("scheduler", "--port", 0, "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told),
-        process(*worker, "--local-directory", tmp_path / "a") as first,
-        process(*worker, "--local-directory", tmp_path / "b") as second,
+        process("scheduler", "--port", 0, "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told) as first,
+        process(*worker, "--local-directory", tmp_path / "a") as second,
+        process(*worker, "--local-directory", tmp_path / "b") as third,
     ):
         deadline = time.monotonic() + 60
         while not told.exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        yield json.loads(told.read_text())["address"], (first, second)
+        yield json.loads(told.read_text())["address"], first, (second, third)
 
 
 def test_a_killed_worker_of_a_scheduler_loses_nothing(folder, points, scheduler):
-    address, workers = scheduler
+    address, _, workers = scheduler
     killed = []
 
     def kill(done, total):
@@ -328,6 +328,26 @@ def test_a_killed_worker_of_a_scheduler_loses_nothing(folder, points, scheduler)
     assert ["end", lost, process] not in lines
     assert sum(line[:2] == ["end", lost] for line in lines) == 1
     assert len(outcomes) == 12
+
+
+def test_a_lost_scheduler_is_told_and_its_points_stay(folder, points, scheduler, capfd):
+    address, server, _ = scheduler
+    seen = []
+
+    def kill(done, total):
+        seen.append(done)
+        if done == 2:
+            server.kill()
+
+    told = f"^scheduler must stay until all points are run, and '{address}' was lost$"
+    with pytest.raises(ValueError, match=told):
+        sweep(points, folder / "out", partial(dask_map, address=address), slow, kill)
+    assert capfd.readouterr() == ("", "")
+    assert len(kept(folder / "out")) == seen[-1] < len(points)
+    ran = []
+    outcomes = sweep(points, folder / "out", in_order, lambda point: ran.append(point) or evaluate(point))
+    assert len(ran) == len(points) - seen[-1]
+    check_whole(points, outcomes, folder / "out")
 
 
 def test_a_scheduler_that_does_not_answer_is_told(folder, points, monkeypatch):

@@ -104,13 +104,14 @@ class Expander(wiring.Component):
             sums += _prefixes(m, [Cat(0, one_hot[: lanes - 1]) for one_hot in equal[1:lanes]], "sum")
         starts: list[Value] = [Cat(pending, *[0] * (lanes - 1))]
         for k, total in enumerate(sums):
-            starts.append(_sum(m, first, total, f"start_{k}") & live & has_runs.replicate(lanes))
+            start = Signal(lanes, name=f"start_{k}")
+            for i in range(k, lanes):
+                begins = [(first[i - t] & live[i] & has_runs) & total[t] for t in range(k, i + 1)]
+                m.d.comb += start[i].eq(any_of(begins))
+            starts.append(start)
             m.d.comb += self.takes[k].eq(any_of([*(total[t] & room[t] for t in range(k, lanes)), counted[k]]))
         finishes = [_sum(m, starts[k], equal[k], f"finish_{k}") for k in range(lanes + 1)]
         covers = [_sum(m, starts[k], above[k], f"cover_{k}") for k in range(lanes + 1)]
-        unfinished = [Signal(name=f"unfinished_{k}") for k in range(lanes + 1)]
-        for k in range(lanes + 1):
-            m.d.comb += unfinished[k].eq(any_of([starts[k][i] & above[k][lanes - i] for i in range(lanes)]))
         chosen = self._ranks(m, mask)
 
         # What they become, one cycle later: the tokens are kept, and which of them each lane shows.
@@ -132,14 +133,20 @@ class Expander(wiring.Component):
             m.d.comb += self.symbols[i].eq(Mux(fills[i], zero_point, copied[i]))
         m.d.comb += self.opens_group.eq(opens_group)
 
-        # The one that does not finish.
-        run = any_of([run & on.replicate(run_bits) for run, on in zip(runs, unfinished, strict=True)])
-        begins = [any_of([starts[k][i] & unfinished[k] for k in range(lanes + 1)]) for i in range(lanes)]
-        covered = any_of([Mux(begins[i], lanes - i, 0) for i in range(lanes)])
+        # The one that does not finish: what it would have left from each lane is ready before its lane is known.
+        going_on, left = [], []
+        for k in range(lanes + 1):
+            for i in range(max(0, k - 1), lanes if k else 1):
+                goes_on, rest = Signal(name=f"goes_on_{k}_{i}"), Signal(run_bits, name=f"rest_{k}_{i}")
+                reaches = above[k][lanes - i]
+                m.d.comb += goes_on.eq(starts[k][i] & reaches)
+                m.d.comb += rest.eq((runs[k] - (lanes - i)) & reaches.replicate(run_bits))
+                going_on.append(goes_on)
+                left.append(rest & starts[k][i].replicate(run_bits))
         with m.If(self.go):
             m.d.sync += [
-                pending.eq(any_of(unfinished) & has_runs & ~self.last),
-                runs[0].eq(run - covered),
+                pending.eq(any_of(going_on) & ~self.last),
+                runs[0].eq(any_of(left)),
                 pending_symbol.eq(copied[-1]),
             ]
         m.d.comb += self.fault.eq((has_runs & ~(finished & tails).any()) | stray)

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from golden.activations.scan import TILE_SCANS
 from golden.tile_format import LAYOUTS
 from hw import cli as hw_cli
 from sim import accelerator_cli, reproduce_cli, sweep_cli, validate_cli, weights_cli
 from sim.config import BYPASSES, CODECS, RunConfig, parse_tile
+from sim.progress import progress_bar
 
 __all__ = ["app", "main"]
 
@@ -96,7 +96,7 @@ def report(
     from sim.run import run
 
     network = load_network(model if model else build_lite0())
-    with _progress(quiet=json) as progress:
+    with progress_bar(quiet=json) as progress:
         task = progress.add_task(f"{network.name}: coding tensors", total=1.0)
         result = run(config, network, photos, mean, spread, lambda done: progress.update(task, completed=done))
     summary = write_report(result, out, shlex.join(["thinwire", *sys.argv[1:]]))
@@ -107,18 +107,6 @@ def report(
 
     print_summary(summary, Console())
     Console(soft_wrap=True).print(f"page: {(out / 'index.html').resolve()}", highlight=False)
-
-
-def _progress(quiet: bool) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    console = Console(stderr=True)
-    # Gone when the work ends or fails: what stays on stderr is an error's one line.
-    return Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True)
 
 
 @app.command()

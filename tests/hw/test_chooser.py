@@ -69,7 +69,7 @@ def tiles_of(draw, fmt: TileFormat):
 
 @pytest.mark.parametrize("stall", STALLS)
 @pytest.mark.parametrize(("fmt", "lanes"), FORMATS, ids=str)
-@settings(max_examples=12)
+@settings(max_examples=5)
 @given(data=st.data())
 def test_modes_are_those_of_golden(fmt, lanes, stall, data):
     _run(fmt, lanes, data.draw(st.lists(tiles_of(fmt), min_size=1, max_size=6)), stall)

@@ -1,0 +1,262 @@
+"""Cycles of the tile codecs: what goes in and comes out when, as the hardware does it.
+
+Nothing here is fitted: each core is stepped cycle by cycle with all that decides when it waits (how full its buffers
+are), and nothing of what it computes; the bits of each beat come from the symbols. Sources offer always, sinks are
+always ready. Cycle 0 is that of the first transfer into the core, as it comes out of reset. Tests hold every transfer
+equal to the cores' in hw/activations.
+
+A *beat* is what goes through a core in a cycle: `lanes` symbols, fewer in a tile's last beat.
+
+Where each tile's payload, whole bursts, has no more words than the tile has beats, no core waits: beats come in (go
+out) in successive cycles, ``ceil(n / lanes)`` for a tile of ``n`` symbols.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from golden.activations.zvc import ZvcFormat
+from golden.codec import Symbols
+from golden.tile_format import MODES, TileFormat
+
+__all__ = ["CodecTiming", "EncodeTimes", "beat_counts"]
+
+_SRLC, _ZRLC, _ZVC = MODES.index("srlc"), MODES.index("zrlc"), MODES.index("zvc")
+_RING_SPARE, _WAITING_TILES, _CHOICE_CYCLES = 8, 63, 3
+Cycles = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodeTimes:
+    """Cycles of an encoder.
+
+    Attributes
+    ----------
+    beats : ndarray of int64, shape (beats,)
+        Of each beat in.
+    words : ndarray of int64, shape (words,)
+        Of each payload word out.
+    """
+
+    beats: Cycles
+    words: Cycles
+
+
+def beat_counts(starts: Cycles, lanes: int) -> Cycles:
+    """Beats of each tile; tile ``t`` is symbols ``starts[t]`` to ``starts[t + 1]``."""
+    return -(-np.diff(starts) // lanes)
+
+
+@dataclass(frozen=True)
+class CodecTiming:
+    """Cycles of encoder and chooser for one format and number of lanes.
+
+    Attributes
+    ----------
+    fmt : TileFormat
+    lanes : int
+        1, 2, 4 or 8.
+    """
+
+    fmt: TileFormat
+    lanes: int
+
+    def __post_init__(self) -> None:
+        if self.lanes not in (1, 2, 4, 8):
+            raise ValueError(f"lanes must be 1, 2, 4 or 8, not {self.lanes!r}")
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a payload word: the power of two that holds a beat of tokens, at least 64."""
+        return max(64, 1 << (self.lanes * (self.fmt.run_bits + self.fmt.word_bits) - 1).bit_length())
+
+    @property
+    def _mask_bits(self) -> int:
+        return ZvcFormat(self.fmt.word_bits).group_symbols if "zvc" in self.fmt.modes else 0
+
+    @property
+    def _field_bits(self) -> int:
+        """Most bits that a beat becomes."""
+        run_bits = self.fmt.run_bits if {"srlc", "zrlc"} & set(self.fmt.modes) else 0
+        return max(self.lanes * (self.fmt.word_bits + run_bits), self.lanes * self.fmt.word_bits + self._mask_bits)
+
+    def encode(
+        self, values: Symbols, starts: Cycles, modes: NDArray[np.uint8], zero_point: int, adaptive: bool = False
+    ) -> EncodeTimes:
+        """Cycles of tiles sent one behind the other.
+
+        Parameters
+        ----------
+        values : ndarray of unsigned int
+            Symbols, tile by tile.
+        starts : ndarray of int64, shape (n + 1,)
+            Tile ``t`` is symbols ``starts[t]`` to ``starts[t + 1]``, at least one.
+        modes : ndarray of uint8, shape (n,)
+            Mode of each tile.
+        zero_point : int
+        adaptive : bool
+            Whether the chooser is in front of the encoder; `modes` are then those that it chooses.
+        """
+        fmt, lanes = self.fmt, self.lanes
+        group = ZvcFormat(fmt.word_bits).group_symbols
+        sizes, last = _beat_bits(values, starts, modes, zero_point, lanes, fmt.word_bits, fmt.run_bits, group)
+        burst_words = fmt.burst_bits // self.word_bits
+        stages = max(1, self._mask_bits // lanes - 1)
+        ring = -(-fmt.tile_symbols // lanes) + _RING_SPARE if adaptive else 0
+        wide = self._field_bits == self.word_bits
+        beats, words = _encode(sizes, last, self.word_bits, burst_words, stages, wide, ring)
+        return EncodeTimes(beats, words)
+
+
+@njit(cache=True, nogil=True)
+def _beat_bits(values, starts, modes, zero_point, lanes, word_bits, run_bits, group):  # type: ignore[no-untyped-def]
+    """Bits that each beat adds to the payload, and whether it is its tile's last."""
+    beats = 0
+    for t in range(modes.size):
+        beats += (starts[t + 1] - starts[t] + lanes - 1) // lanes
+    sizes, last = np.zeros(beats, np.int64), np.zeros(beats, np.bool_)
+    limit = (1 << run_bits) - 1
+    base = 0
+    for t in range(modes.size):
+        run = 0
+        begin, end = starts[t], starts[t + 1]
+        for i in range(begin, end):
+            beat = base + (i - begin) // lanes
+            if modes[t] == 1 or modes[t] == 2:
+                changes = values[i] != zero_point if modes[t] == 2 else i + 1 == end or values[i + 1] != values[i]
+                ends = changes or i + 1 == end or run == limit
+                sizes[beat] += word_bits + run_bits if ends else 0
+                run = 0 if ends else run + 1
+            elif modes[t] == 3:
+                sizes[beat] += word_bits if values[i] != zero_point else 0
+                if (i - begin) % group == 0:
+                    sizes[beat] += group
+            else:
+                sizes[beat] += word_bits
+        base += (end - begin + lanes - 1) // lanes
+        last[base - 1] = True
+    return sizes, last
+
+
+@njit(cache=True, nogil=True)
+def _encode(sizes, last, width, burst_words, stages, wide, ring):  # type: ignore[no-untyped-def]
+    """Cycles of beats in and words out."""
+    beats = sizes.size
+    came = np.full(beats, -1, np.int64)
+    words = np.empty(beats + (burst_words + 1) * max(1, last.sum()), np.int64)
+    count = 0
+    # The chooser: beats come, whole tiles are known, beats leave. `shown` is the beat at its output.
+    come = left = tiles_come = tiles_known = tiles_left = 0
+    decided = False
+    shown = -1
+    # The tokenizer: the beat in each stage, and the one whose field is offered; -1 is none.
+    line = np.full(stages, -1, np.int64)
+    field = -1
+    # The packer, the queue, the writer.
+    place = 0
+    full = closing = False
+    depth = max(4, 2 * burst_words)
+    tail = head = end_place = 0
+    ended = offered = False
+    pads = is_open = late = opened = False
+    burst_place = 0
+    at_input = 0
+    cycle = 0
+    tiles = last.sum()
+    finished = 0
+    while finished < tiles and cycle < 64 * (beats + 8 * tiles + 100):
+        # The writer sends a word of the queue, or a zero word.
+        queue_last = ended and head == end_place
+        present = offered or pads
+        takes = offered and not pads
+        final = present and (pads or queue_last) and burst_place == burst_words - 1
+        opens = present and not is_open
+        if present:
+            words[count] = cycle
+            count += 1
+        # The packer takes a field and writes a word, or writes what the field before left.
+        writable, endable = tail - head != depth, not ended
+        go = writable and (not closing or endable)
+        ready = go and (field < 0 or not last[field] or endable)
+        take = field >= 0 and ready
+        total = place + sizes[field] if take else 0
+        ends_tile = take and last[field]
+        fills = take and (total >= width or (ends_tile and total != 0))
+        behind = full or total > width
+        write = (go and full) or fills
+        end = (go and closing) or (ends_tile and not behind)
+        # The tokenizer takes a beat from the port or from the chooser.
+        offers = shown if ring else (at_input if at_input < beats else -1)
+        token_ready = field < 0 or ready
+        blocked = offers >= 0 and last[offers] and late and not opens
+        accepts = offers >= 0 and token_ready and not blocked
+        moved = offers >= 0 and not blocked
+        if token_ready:
+            entering = offers if moved else -1
+            for k in range(stages):
+                leaving = line[k]
+                moves = leaving < 0 or last[leaving] or moved
+                if moves:
+                    line[k] = entering if moved else -1
+                entering, moved = leaving, moves
+            next_field = entering if moved else (-1 if ready else field)
+        else:
+            next_field = field
+        # The chooser: what leaves, then what comes.
+        if ring:
+            free = shown < 0 or accepts
+            boundary = shown < 0 or last[shown]
+            starts = tiles_known != tiles_left
+            comes = come < beats and come - left < ring - 1
+            if comes and last[come] and tiles_come - tiles_left >= 63:
+                comes = False
+            if accepts:
+                shown = -1
+            if free and (not boundary or starts):
+                shown = left
+                left += 1
+                tiles_left += boundary
+            tiles_known += decided
+            decided = comes and last[come]
+            tiles_come += decided
+            if comes:
+                came[come] = cycle
+                come += 1
+        elif accepts:
+            came[at_input] = cycle
+            at_input += 1
+        # The order of a tile stays until its last beat is taken.
+        if accepts and last[offers]:
+            late = not opened and not (opens and not late)
+            opened = False
+        elif opens:
+            opened = opened or not late
+            late = False
+        # Clock edge.
+        following = head + 1 if takes else head
+        offered = (ended and following == end_place) or (tail != following and tail != following + 1)
+        next_ended = end or (ended and not (takes and queue_last))
+        if end:
+            end_place = tail if write else tail - 1
+        head = following
+        tail += write
+        ended = next_ended
+        if take:
+            next_full = (ends_tile and behind) or (full and total >= width)
+            closing = ends_tile and behind
+            place = 0 if ends_tile else total % width
+            full = next_full if wide else closing
+        elif go:
+            full = closing = False
+        field = next_field
+        if present:
+            is_open = not final
+            pads = (pads or queue_last) and not final
+            burst_place = (burst_place + 1) % burst_words
+            finished += final
+        cycle += 1
+    return came, words[:count]

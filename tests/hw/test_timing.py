@@ -1,0 +1,71 @@
+"""Every transfer of the cores is in the cycle that the simulator computes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from golden.tile_format import MODES, TileFormat
+from hw.activations.ports import ChooseOrder
+from hw.activations.tile_encoder import Encoder
+from hw.adaptive_encoder import AdaptiveEncoder
+from sim.timing import CodecTiming
+from tests.hw.call import call
+from tests.hw.tiles import Tile, beats, encode_order, words
+
+CORES = [
+    (TileFormat(tile=(2, 3, 20)), 4),
+    (TileFormat(tile=(2, 3, 20), burst_bytes=64), 8),
+    (TileFormat(word_bits=4, run_bits=2, tile=(1, 5, 9), modes=("raw", "zrlc", "srlc")), 2),
+    (TileFormat(word_bits=4, run_bits=8, tile=(1, 5, 12)), 8),
+    (TileFormat(word_bits=16, run_bits=4, tile=(1, 5, 8)), 1),
+    (TileFormat(word_bits=16, tile=(1, 5, 8), modes=("raw", "zvc")), 4),
+]
+
+
+@st.composite
+def tiles_of(draw, fmt: TileFormat) -> list[Tile]:
+    """Tiles of all lengths, of symbols between dense and one long run."""
+    top = (1 << fmt.word_bits) - 1
+    lengths = draw(st.lists(st.one_of(st.integers(1, 9), st.integers(1, fmt.tile_symbols)), min_size=1, max_size=7))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    tiles = []
+    for number, length in enumerate(lengths):
+        symbols = rng.integers(0, top + 1, length) * (rng.random(length) < rng.choice([0, 0.1, 0.6, 1]))
+        symbols = symbols[np.sort(rng.integers(0, length, length))] if rng.random() < 0.4 else symbols
+        tiles.append(Tile(tuple(symbols.tolist()), fmt.modes[rng.integers(len(fmt.modes))], 0, number))
+    return tiles
+
+
+def _arrays(tiles: list[Tile], fmt: TileFormat):
+    values = np.concatenate([tile.symbols for tile in tiles]).astype(np.uint16 if fmt.word_bits > 8 else np.uint8)
+    starts = np.cumsum([0, *(len(tile.symbols) for tile in tiles)])
+    return values, starts, np.array([MODES.index(tile.mode) for tile in tiles], np.uint8), 0
+
+
+@pytest.mark.parametrize(("fmt", "lanes"), CORES, ids=str)
+@settings(max_examples=3)
+@given(data=st.data())
+def test_encoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
+    tiles = data.draw(tiles_of(fmt))
+    sent = [beat for tile in tiles for beat in beats(tile.symbols, fmt, lanes)]
+    count = sum(len(words(tile.payload(fmt), fmt, lanes)) for tile in tiles)
+    inputs = {"i_tile": [encode_order(tile, fmt) for tile in tiles], "i": sent}
+    made = call(Encoder(fmt, lanes), inputs, {"o": count, "o_entry": len(tiles)})
+    times = CodecTiming(fmt, lanes).encode(*_arrays(tiles, fmt))
+    assert (times.beats.tolist(), times.words.tolist()) == (made["i"].cycles, made["o"].cycles)
+
+
+@pytest.mark.parametrize(("fmt", "lanes"), CORES, ids=str)
+@settings(max_examples=3)
+@given(data=st.data())
+def test_adaptive_encoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
+    tiles = data.draw(tiles_of(fmt))
+    sent = [beat for tile in tiles for beat in beats(tile.symbols, fmt, lanes)]
+    count = sum(len(words(tile.payload(fmt), fmt, lanes)) for tile in tiles)
+    shape = ChooseOrder(fmt)
+    orders = [{"mode": MODES.index(tile.mode), "zero_point": 0, "number": tile.number, "told": 1} for tile in tiles]
+    inputs = {"i_tile": [shape.const(order).as_value().value for order in orders], "i": sent}
+    made = call(AdaptiveEncoder(fmt, lanes), inputs, {"o": count, "o_entry": len(tiles)})
+    times = CodecTiming(fmt, lanes).encode(*_arrays(tiles, fmt), adaptive=True)
+    assert (times.beats.tolist(), times.words.tolist()) == (made["i"].cycles, made["o"].cycles)

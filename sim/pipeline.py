@@ -10,7 +10,8 @@
 A step's load waits for a free input buffer (its own turn ago: the step two before, or one with single buffers), its
 compute for a free output buffer likewise. Memory serves whoever can begin first, loads before stores.
 
-Decoder and encoder work at a steady rate while the data moves. Where memory is the faster side, its FIFO of F bytes
+Decoder and encoder work at a steady rate while the data moves; a load begins when the decoder is done with the one
+before, and memory may store meanwhile. Where memory is the faster side, its FIFO of F bytes
 fills, and memory then waits: a load of B bytes that takes L on the bus and D in the decoder holds the bus for
 ``max(L, D (1 - F / B))``. `fifo_bytes_needed` is the least F for which no transfer holds the bus longer than L.
 """
@@ -146,7 +147,7 @@ def _schedule(load, decode, compute, encode, store, decode_latency, encode_laten
     count = load.size
     spans = np.zeros((5, count, 2))
     loaded = computed = stored = 0
-    free = 0.0  # memory
+    free = decoder = 0.0  # when memory, the decoder can begin anew
     while stored < count:
         # Compute what is loaded and has room for its output.
         while computed < loaded and computed - buffers < stored:
@@ -162,6 +163,8 @@ def _schedule(load, decode, compute, encode, store, decode_latency, encode_laten
             load_at = spans[2, loaded - buffers, 1] if loaded >= buffers else 0.0
             if load[loaded] > 0:
                 load_at = max(load_at, free)
+            if decode[loaded] > 0:
+                load_at = max(load_at, decoder)
         store_at = np.inf
         if stored < computed:
             begin = spans[2, stored, 1]
@@ -180,6 +183,8 @@ def _schedule(load, decode, compute, encode, store, decode_latency, encode_laten
                 spans[1, loaded, 1] = max(spans[1, loaded, 1], spans[1, loaded - 1, 1])
             if load[loaded] > 0:
                 free = end
+            if coded:
+                decoder = load_at + max(load[loaded], decode[loaded])
             loaded += 1
         else:
             end = store_at + store[stored]

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.pipeline import STAGES, PipelineParameters, StepTimes, codec_cycles, fifo_bytes_needed, run_pipeline
@@ -54,6 +54,14 @@ def test_a_write_fifo_gathers_what_a_slow_encoder_makes(fifo, store):
     assert fifo_bytes_needed(one) == (0, 50)
 
 
+def test_loads_wait_for_a_decoder_that_is_behind():
+    # The FIFO takes all of a load; memory is free at 10 and stores meanwhile, the decoder is not before 30.
+    timeline = run_pipeline(times([10, 10], [30, 30], [1, 1], [0, 0], [5, 5]), PipelineParameters(read_fifo_bytes=10))
+    assert spans(timeline, "load") == [[0, 10], [30, 40]]
+    assert spans(timeline, "decode") == [[0, 30], [30, 60]]
+    assert spans(timeline, "store") == [[40, 45], [61, 66]]
+
+
 def test_latencies_count_for_coded_steps_alone():
     parameters = PipelineParameters(decode_latency_ns=3, encode_latency_ns=4)
     assert run_pipeline(times([10], [5], [20], [5], [10]), parameters).time_ns == 10 + 3 + 20 + 4 + 10
@@ -80,9 +88,12 @@ def step_times(draw):
 
 
 @given(step_times(), st.integers(0, 100), st.integers(1, 3))
+@settings(max_examples=300)
 def test_laws_of_any_schedule(steps, fifo, buffers):
     timeline = run_pipeline(steps, PipelineParameters(fifo, fifo, buffers=buffers))
-    load, _, compute, encode, store = timeline.spans_ns
+    load, decode, compute, encode, store = timeline.spans_ns
+    coded = decode[steps.decode_ns > 0]
+    assert (coded[1:, 0] >= coded[:-1, 0] + steps.decode_ns[steps.decode_ns > 0][:-1]).all()
     assert (timeline.spans_ns[:, :, 1] >= timeline.spans_ns[:, :, 0]).all()
     assert timeline.time_ns >= max(timeline.busy_ns.values())
     assert timeline.time_ns <= sum(timeline.busy_ns.values())

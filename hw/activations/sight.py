@@ -115,18 +115,19 @@ class Sight(wiring.Component):
             self.bits.eq(window(near, far, place, bits)),
         ]
         # For each number of tokens the place behind them, and whether a bit is set there, are ready before the number.
+        # (With a tile's last beat the place goes to the beginning of the queue's word, whatever the number.)
         choices = []
         for k in range(self._lanes + 1):
             behind, set_behind = Signal(place_bits + 1, name=f"behind_{k}"), Signal(name=f"set_behind_{k}")
             m.d.comb += [behind.eq(place + self._size(k)), set_behind.eq(top > behind)]
-            choices.append(Cat(behind, set_behind))
-        next_place, crosses, padded = Signal(place_bits), Signal(), Signal()
-        m.d.comb += Cat(next_place, crosses, padded).eq(_choose(choices, self.takes))
+            choices.append(Cat(behind | self.final.replicate(place_bits + 1), behind[-1], set_behind))
+        next_place, next_moves, crosses, padded = Signal(place_bits), Signal(), Signal(), Signal()
+        m.d.comb += Cat(next_place, next_moves, crosses, padded).eq(_choose(choices, self.takes))
         with m.If(self.go):
-            m.d.sync += [place.eq(next_place), moves.eq(crosses), stays.eq(~crosses), first.eq(0), rules.eq(self.rules)]
+            m.d.sync += [place.eq(next_place), moves.eq(next_moves), stays.eq(~next_moves)]
+            m.d.sync += [first.eq(self.final), rules.eq(self.rules)]
             with m.If(self.final):
-                m.d.sync += [place.eq(width - 1), moves.eq(1), stays.eq(0), first.eq(1), upper_place.eq(words - 1)]
-                m.d.sync += [upper_last.eq(0), upper_past.eq(0)]
+                m.d.sync += [upper_place.eq(words - 1), upper_last.eq(0), upper_past.eq(0)]
 
         # The word in which the tile ends must be its last; if not, words are skipped until `at_last`.
         fits = [Mux(moves, upper_last, lower_last), upper_last | (moves & self.last)]

@@ -105,7 +105,8 @@ def _best(shape: LayerShape, buffer: Buffer, tile: _Tile, unit: int, columns: ND
     if not fits.size:
         return None
     steps = np.broadcast_to(prod(tiles.trips(shape).values()) * -(-shape.groups // unit), filters.shape)[fits]
-    few = np.maximum(OVERLAP_STEPS - steps, 0)
+    # Parts of a codec tile are for what fits no other way: their weights are short streams of their own.
+    few = np.where(lacking[fits] > 0, OVERLAP_STEPS, np.maximum(OVERLAP_STEPS - steps, 0))
     best: tuple[float, int, int, int, int] | None = None
     for rank, order in enumerate(ORDERS):
         moved = np.broadcast_to(traffic(shape, tiles, order, buffer).total_bytes, filters.shape)[fits]

@@ -1,0 +1,203 @@
+"""A simulation as plain figures: rows of layers, totals, constants, assumptions; the schema of `summary.json`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from sim.chip_energy import constants, sensitivity
+from sim.external import KINDS
+from sim.simulation import LayerResult, Simulation
+
+__all__ = ["ASSUMPTIONS", "SimulatedDesign", "SimulatedLayer", "SimulationSummary", "summarize_simulation"]
+
+ASSUMPTIONS = (
+    "layers run one after the other: nothing of the next one is loaded before a layer has ended, every tensor between "
+    "two layers travels; vectors (1 x 1) stay on chip",
+    "codec tiles are fetched and decoded whole; a step keeps those that the step before had; output tiles are gathered "
+    "on chip and coded once",
+    "mappings are the best among those of whole codec tiles (sim/aligned_mapping.py); both designs run on the same",
+    "network input and outputs travel raw; an index group of 32 bytes serves 8 tiles and is read once while the port's "
+    "index cache holds the tensor's index",
+    "weights are quantized to 8 bits per tensor and coded offline, each tile of the mapping on its own; biases take "
+    "four bytes each, once a layer",
+    "memory serves a layer's requests back to back; its time is shared out to steps by bytes; idle channels power down",
+    "codecs take ceil(symbols / lanes) cycles for a tile at the array's clock; the weight decoder works beside the "
+    "activation decoder; a design without codecs has neither",
+    "the array does all its MACs in every cycle (no loss at edges or in depthwise layers); a window without weights "
+    "takes one operation for each value it reads",
+    "an input value read from the buffer serves as many filters, a weight as many pixels, as the array has columns "
+    "and rows; three register accesses for each MAC",
+    "codec logic takes no energy here; figures are means over the images",
+)
+
+_STAGES = ("memory", "decode", "compute", "encode")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SimulatedLayer(_Model):
+    """One layer of one design: bytes by kind, times, energies; means over the images."""
+
+    layer: str
+    op: str
+    macs: int
+    steps: int
+    mapping: str
+    input_bytes: float
+    refetch_bytes: float
+    weight_bytes: float
+    index_bytes: float
+    output_bytes: float
+    partial_bytes: float
+    total_bytes: float
+    raw_total_bytes: float
+    read_bytes: float
+    write_bytes: float
+    time_us: float
+    raw_time_us: float
+    bottleneck: str
+    bottleneck_share: float
+    memory_us: float
+    decode_us: float
+    compute_us: float
+    encode_us: float
+    read_fifo_bytes: int
+    write_fifo_bytes: int
+    energy_pj: float
+    raw_energy_pj: float
+    dram_energy_pj: float
+    dram_activate_pj: float
+    dram_read_pj: float
+    dram_write_pj: float
+    dram_io_pj: float
+    dram_background_pj: float
+    dram_refresh_pj: float
+    mac_pj: float
+    register_pj: float
+    buffer_pj: float
+    idle_pj: float
+
+
+class SimulatedDesign(_Model):
+    """Totals of a design over all layers, for one image."""
+
+    name: str
+    bytes_by_kind: dict[str, float]
+    total_bytes: float
+    read_bytes: float
+    write_bytes: float
+    time_ms: float
+    memory_ms: float
+    energy_pj: dict[str, float]
+    dram_energy_pj: float
+    total_energy_pj: float
+    layers_by_bottleneck: dict[str, int]
+    read_fifo_bytes: int
+    write_fifo_bytes: int
+    sensitivity_20_pct: dict[str, float]
+
+
+class SimulationSummary(_Model):
+    """A simulated network."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["simulation"] = "simulation"
+    thinwire_version: str
+    network: str
+    images: tuple[str, ...]
+    accelerator: dict[str, Any]
+    config: dict[str, Any]
+    macs: int
+    weight_count: int
+    coded: SimulatedDesign
+    raw: SimulatedDesign
+    layers: tuple[SimulatedLayer, ...]
+    constants: tuple[dict[str, Any], ...]
+    assumptions: tuple[str, ...]
+
+
+def summarize_simulation(result: Simulation) -> SimulationSummary:
+    """Reduce a simulation to its summary."""
+    config = result.config
+    own = {
+        **config.run.to_json(),
+        "weight_codec": config.weight_codec,
+        "codec_units": config.codec_units,
+        "index_cache_groups": config.index_cache_groups,
+        **{f"pipeline_{name}": value for name, value in asdict(config.pipeline).items()},
+    }
+    return SimulationSummary(
+        thinwire_version=version("thinwire"),
+        network=result.network.name,
+        images=result.images,
+        accelerator=config.accelerator.model_dump(),
+        config=own,
+        macs=result.network.macs,
+        weight_count=result.network.weight_count,
+        coded=_design(f"{config.run.codec} + {config.weight_codec}", result.coded),
+        raw=_design("raw + packed", result.raw),
+        layers=tuple(_layer(*pair) for pair in zip(result.coded, result.raw, strict=True)),
+        constants=tuple(asdict(constant) for constant in constants(config.accelerator)),
+        assumptions=(*ASSUMPTIONS, *result.notes),
+    )
+
+
+def _sum_pj(layer: LayerResult, prefix: str = "") -> float:
+    return sum(value for name, value in layer.energy_pj.items() if name.startswith(prefix))
+
+
+def _design(name: str, layers: tuple[LayerResult, ...]) -> SimulatedDesign:
+    energy = {part: sum(layer.energy_pj[part] for layer in layers) for part in layers[0].energy_pj}
+    return SimulatedDesign(
+        name=name,
+        bytes_by_kind={kind: sum(layer.bytes_by_kind[kind] for layer in layers) for kind in KINDS},
+        total_bytes=sum(layer.total_bytes for layer in layers),
+        read_bytes=sum(layer.read_bytes for layer in layers),
+        write_bytes=sum(layer.write_bytes for layer in layers),
+        time_ms=sum(layer.time_ns for layer in layers) / 1e6,
+        memory_ms=sum(layer.memory_ns for layer in layers) / 1e6,
+        energy_pj=energy,
+        dram_energy_pj=sum(_sum_pj(layer, "dram_") for layer in layers),
+        total_energy_pj=sum(energy.values()),
+        layers_by_bottleneck={stage: sum(layer.bottleneck == stage for layer in layers) for stage in _STAGES},
+        read_fifo_bytes=max(layer.fifo_bytes[0] for layer in layers),
+        write_fifo_bytes=max(layer.fifo_bytes[1] for layer in layers),
+        sensitivity_20_pct={part: 100 * moved for part, moved in sensitivity(energy).items()},
+    )
+
+
+def _layer(coded: LayerResult, raw: LayerResult) -> SimulatedLayer:
+    mapping, pj, busy = coded.plan.mapping, coded.energy_pj, coded.busy_ns
+    sizes = f"{mapping.groups}g {mapping.filters}f {mapping.channels}c {mapping.rows}x{mapping.columns}"
+    return SimulatedLayer(
+        layer=coded.plan.layer.name,
+        op=coded.plan.layer.op,
+        macs=coded.plan.layer.macs,
+        steps=coded.plan.steps,
+        mapping=f"{sizes}, {' > '.join(mapping.order)}",
+        **{f"{kind}_bytes": value for kind, value in coded.bytes_by_kind.items()},
+        total_bytes=coded.total_bytes,
+        raw_total_bytes=raw.total_bytes,
+        read_bytes=coded.read_bytes,
+        write_bytes=coded.write_bytes,
+        time_us=coded.time_ns / 1e3,
+        raw_time_us=raw.time_ns / 1e3,
+        bottleneck=coded.bottleneck,
+        bottleneck_share=busy[coded.bottleneck] / coded.time_ns if coded.time_ns else 0.0,
+        **{f"{stage}_us": busy[stage] / 1e3 for stage in _STAGES},
+        read_fifo_bytes=coded.fifo_bytes[0],
+        write_fifo_bytes=coded.fifo_bytes[1],
+        energy_pj=_sum_pj(coded),
+        raw_energy_pj=_sum_pj(raw),
+        dram_energy_pj=_sum_pj(coded, "dram_"),
+        dram_io_pj=pj["dram_read_io_pj"] + pj["dram_write_io_pj"] + pj["dram_standby_io_pj"],
+        dram_background_pj=pj["dram_background_pj"] + pj["dram_power_down_pj"],
+        **{name: pj[name] for name in ("dram_activate_pj", "dram_read_pj", "dram_write_pj", "dram_refresh_pj")},
+        **{name: pj[name] for name in ("mac_pj", "register_pj", "buffer_pj", "idle_pj")},
+    )

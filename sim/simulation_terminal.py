@@ -1,0 +1,40 @@
+"""A simulation in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from sim.section import Section
+from sim.simulation_summary import SimulatedDesign, SimulationSummary
+
+__all__ = ["print_simulation"]
+
+_HEADINGS = ("design", "MB", "weights", "index", "refetch", "ms", "memory", "DRAM µJ", "all µJ")
+
+
+def print_simulation(summary: SimulationSummary, console: Console) -> None:
+    """Print totals of both designs and what bounds their layers."""
+    notes = [f"{design.name}: {_bounds(design)}" for design in (summary.raw, summary.coded)]
+    title = f"{summary.network} on {summary.accelerator['name']}, one image"
+    rows = (_row(summary.raw), _row(summary.coded))
+    Section(title, _HEADINGS, rows, tuple(notes)).print(console)
+
+
+def _row(design: SimulatedDesign) -> tuple[str, ...]:
+    kinds = design.bytes_by_kind
+    sizes = (design.total_bytes, kinds["weight"], kinds["index"], kinds["refetch"])
+    return (
+        design.name,
+        *(f"{size / 1e6:.3f}" for size in sizes),
+        f"{design.time_ms:.3f}",
+        f"{design.memory_ms:.3f}",
+        f"{design.dram_energy_pj / 1e6:.1f}",
+        f"{design.total_energy_pj / 1e6:.1f}",
+    )
+
+
+def _bounds(design: SimulatedDesign) -> str:
+    bound = ", ".join(f"{count} by {name}" for name, count in design.layers_by_bottleneck.items() if count)
+    return (
+        f"layers bound {bound}; FIFOs that never stall memory: {design.read_fifo_bytes} / {design.write_fifo_bytes} B"
+    )

@@ -1,0 +1,99 @@
+"""Weights as memory holds them: the weights of each tile of the mapping coded on their own, in whole bursts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.weights.linear import quantize
+from sim.layer_shape import LayerShape
+from sim.network import Layer, Network
+from sim.tile_plan import LayerPlan
+from sim.weights import Recipe, Weight, find_weights
+
+__all__ = ["layer_weights", "unknown_layers", "weight_bytes"]
+
+
+def layer_weights(network: Network) -> dict[str, Weight]:
+    """The float weights of each layer that has some in the model, by the layer's name."""
+    try:
+        known = {weight.name: weight for weight in find_weights(network.model)}
+    except ValueError:
+        return {}
+    read = {node.name or node.output[0]: list(node.input) for node in network.model.graph.node}
+    found: dict[str, Weight] = {}
+    for layer in network.layers:
+        names = [name for node in layer.nodes for name in read.get(node, []) if name in known]
+        if names and known[names[0]].values.size == layer.weight_count:
+            found[layer.name] = known[names[0]]
+    return found
+
+
+def weight_bytes(
+    plans: Iterable[LayerPlan], weights: Mapping[str, Weight], codec: str, burst_bytes: int, word_bits: int = 8
+) -> tuple[NDArray[np.int64], ...]:
+    """Bytes of each weight tile of each plan.
+
+    Parameters
+    ----------
+    plans : iterable of LayerPlan
+    weights : mapping of layer name to Weight
+        A layer that is not among them is counted uncoded.
+    codec : str
+        A weight codec of the registry; integers are quantized per tensor to `word_bits`.
+    burst_bytes : int
+    word_bits : int
+        Bits of an uncoded weight.
+
+    Raises
+    ------
+    ValueError
+        If the codec cannot hold some weights.
+    """
+    recipe = Recipe(codec=codec)
+    return tuple(_layer(plan, weights.get(plan.layer.name), recipe, burst_bytes, word_bits) for plan in plans)
+
+
+def _layer(
+    plan: LayerPlan, weight: Weight | None, recipe: Recipe, burst_bytes: int, word_bits: int
+) -> NDArray[np.int64]:
+    counts = [_count(plan, number) for number in range(len(plan.weight_tiles))]
+    bits = [count * word_bits for count in counts]
+    if weight is not None and recipe.codec != "packed":
+        bits = _coded(plan, weight, recipe)
+    return -(-np.array(bits, np.int64) // (8 * burst_bytes)) * burst_bytes
+
+
+def _count(plan: LayerPlan, number: int) -> int:
+    tile = plan.weight_tiles[number]
+    filters, channels = tile.end_filter - tile.first_filter, tile.end_channel - tile.first_channel
+    return filters * channels * (plan.shape.weights // (plan.shape.filters * plan.shape.group_channels))
+
+
+def _coded(plan: LayerPlan, weight: Weight, recipe: Recipe) -> list[int]:
+    values = weight.values
+    if not recipe.takes_floats:
+        values = quantize(values, recipe.linear(weight.channel_axis % values.ndim)).values
+    ordered, codec = _filters_first(values, weight, plan.layer, plan.shape), recipe.make()
+    slices = (
+        ordered[tile.first_filter : tile.end_filter, tile.first_channel : tile.end_channel]
+        for tile in plan.weight_tiles
+    )
+    return [codec.size_bits(np.ascontiguousarray(part)) for part in slices]
+
+
+def _filters_first(values: NDArray[Any], weight: Weight, layer: Layer, shape: LayerShape) -> NDArray[Any]:
+    """Weights as (M, C / G, window)."""
+    if layer.op == "deconv":
+        split = values.reshape(shape.groups, shape.group_channels, shape.group_filters, -1)
+        return split.transpose(0, 2, 1, 3).reshape(shape.filters, shape.group_channels, -1)
+    axis = weight.channel_axis % values.ndim
+    return np.moveaxis(values, axis, 0).reshape(values.shape[axis], shape.group_channels, -1)
+
+
+def unknown_layers(network: Network, weights: Mapping[str, Weight]) -> tuple[str, ...]:
+    """Layers whose weights are not float initializers: they are counted uncoded."""
+    return tuple(layer.name for layer in network.layers if layer.weight_count and layer.name not in weights)

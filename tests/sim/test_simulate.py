@@ -1,0 +1,267 @@
+"""The simulator as a whole: a tiny network with bytes and times worked out by hand, files, command, energies.
+
+The network is that of hand.py; a tensor is one codec tile, a layer one step. zvc makes 3 bursts of `a` and 1 of `b`;
+`c` has no zeros and travels raw in 8, `x` (192 bytes) and `y` (128) are the network's own. An index group is 32 bytes.
+"""
+
+import csv
+import io
+import json
+
+import numpy as np
+import onnx
+import pytest
+import typer
+from hand import CONFIG, HandRecorder, hand_network, symbols
+from typer.testing import CliRunner
+
+from golden.weights.mlw import Mlw, MlwFormat
+from sim.accelerator import load_accelerator
+from sim.chip_energy import NODES, chip_energy, constants, process_ratio, scaled, sensitivity
+from sim.images import Photo
+from sim.layer_shape import conv
+from sim.simulate_cli import energy, simulate
+from sim.simulation import SimulationConfig, run_simulation
+from sim.simulation_report import write_simulation
+from sim.simulation_summary import SimulationSummary, summarize_simulation
+from sim.tile_plan import WeightTile
+from sim.weight_tiles import layer_weights, unknown_layers
+
+# A memory of 1.6 GB/s (32 bytes in 20 ns), one MAC and one symbol a cycle of 1 ns.
+PLAIN = """
+name = "plain"
+source = "by hand"
+[array]
+dataflow = "vector"
+macs_per_cycle = 1
+clock_mhz = 1000
+[buffers]
+size_kib = 256
+double_buffered = true
+[words]
+activation_bits = 8
+weight_bits = 8
+partial_bits = 32
+[memory]
+bandwidth_gbps = 1.6
+access_pj = 100.0
+[ports.activations]
+codec = "zvc"
+symbols_per_cycle = 1
+[ports.weights]
+codec = "packed"
+symbols_per_cycle = 1
+[energy]
+process = "45 nm, 0.9 V"
+mac_pj = 2.0
+register_pj = 1.0
+hop_pj = 0.0
+buffer_pj = 10.0
+"""
+
+
+@pytest.fixture
+def plain(tmp_path):
+    path = tmp_path / "plain.toml"
+    path.write_text(PLAIN)
+    return load_accelerator(str(path))
+
+
+def run_hand(accelerator, weight_codec="packed", images=1):
+    photos = tuple(Photo(f"image{number}", np.zeros((8, 8, 3), np.uint8)) for number in range(images))
+    with pytest.MonkeyPatch.context() as patch:
+        samples = (symbols(),) * images
+        patch.setattr("sim.run.Recorder", lambda network, pixels, word_bits: HandRecorder(samples, word_bits))
+        return run_simulation(SimulationConfig(accelerator, CONFIG, weight_codec), hand_network(), photos)
+
+
+def test_bytes_of_every_layer_and_kind_by_hand(plain):
+    result = run_hand(plain)
+    kinds = [tuple(int(value) for value in layer.bytes_by_kind.values()) for layer in result.coded]
+    # input, refetch, weight (whole bursts, biases 16 bytes), index, output, partial
+    assert kinds == [
+        (192, 0, 32, 32, 96, 0),  # p: x -> a, 12 weights
+        (96, 0, 160 + 32, 64, 32, 0),  # q: a -> b, 144 weights and four biases
+        (32 + 96, 0, 32, 96, 256, 0),  # r: b, a -> c, 16 weights
+        (256, 0, 32, 32, 128, 0),  # y: c -> y, 8 weights
+    ]
+    assert [layer.total_bytes for layer in result.raw] == [
+        192 + 32 + 256,
+        256 + 192 + 256,
+        512 + 32 + 256,
+        256 + 32 + 128,
+    ]
+    assert [layer.read_bytes for layer in result.coded] == [224, 96 + 192 + 32, 128 + 32 + 64, 256 + 32 + 32]
+
+
+def test_time_and_bottleneck_of_every_layer_by_hand(plain):
+    result = run_hand(plain)
+    # A layer is one step: load, decode beside it, compute, then encode with the store beside it; 1.6 bytes a ns.
+    # p: loads 224 bytes, 768 MACs, encodes 256 symbols beside a store of 128 bytes.
+    # q: decodes 256 beside 320 bytes (200 ns), 9216 MACs, encodes 256.
+    # r: decodes 512 beside 224 bytes, 1024 MACs, encodes 256 beside 288 bytes (180 ns).
+    # y: decodes 256 beside 320 bytes, 512 MACs, stores 128 raw bytes.
+    expected = [140 + 768 + 256, 256 + 9216 + 256, 512 + 1024 + 256, 256 + 512 + 80]
+    assert [layer.time_ns for layer in result.coded] == pytest.approx(expected)
+    assert [layer.bottleneck for layer in result.coded] == ["compute"] * 4
+    raw = [140 + 768 + 160, 280 + 9216 + 160, 340 + 1024 + 160, 180 + 512 + 80]
+    assert [layer.time_ns for layer in result.raw] == pytest.approx(raw)
+    assert [layer.memory_ns for layer in result.raw] == pytest.approx([300, 440, 500, 260])
+    # y's decoder takes 256 ns for 320 bytes that come in 200: 70 of them wait.
+    assert result.coded[3].fifo_bytes == (70, 0)
+
+
+def test_energy_of_a_layer_by_hand(plain):
+    found = run_hand(plain).coded[0].energy_pj
+    # 352 bytes over memory; 768 MACs; one MAC in the array: each operand is read from the buffer each time.
+    assert found["dram_read_pj"] == 352 * 100
+    assert found["mac_pj"] == 768 * 2
+    assert found["register_pj"] == 3 * 768
+    assert found["buffer_pj"] == 10 * (352 + 2 * 768)
+    assert sum(found.values()) == 352 * 100 + 768 * 5 + 10 * (352 + 2 * 768)
+
+
+def test_dram_time_and_parts_are_those_of_the_memory_model():
+    result = run_hand(load_accelerator("mobile"))
+    layer, dram = result.raw[1], result.config.dram
+    assert (dram.channels, dram.interleave_bytes, dram.idle) == (2, 256, "power-down")
+    assert 0 < layer.memory_ns <= layer.time_ns
+    pj = layer.energy_pj
+    assert sum(value for name, value in pj.items() if name.startswith("dram_")) > 0
+    assert pj["dram_read_pj"] / layer.read_bytes == pytest.approx(
+        result.raw[2].energy_pj["dram_read_pj"] / result.raw[2].read_bytes
+    )
+    assert pj["dram_power_down_pj"] > 0
+
+
+def test_means_over_equal_images_are_those_of_one(plain):
+    one, three = summarize_simulation(run_hand(plain)), summarize_simulation(run_hand(plain, images=3))
+    assert three.layers == one.layers
+    assert (one.images, three.images) == (("image0",), ("image0", "image1", "image2"))
+
+
+def test_weights_are_coded_tile_by_tile(plain):
+    result = run_hand(plain, "mlw")
+    network = hand_network()
+    weights = layer_weights(network)
+    assert list(weights) == ["p", "q", "r", "y"]
+    assert unknown_layers(network, {}) == ("p", "q", "r", "y")
+    values = weights["q"].values
+    integers = np.clip(np.floor(values.astype(np.float64) * np.float32(127 / np.abs(values).max()) + 0.5), -127, 127)
+    bits = Mlw(MlwFormat()).size_bits(integers.astype(np.int8))
+    assert result.coded[1].plan.weight_tiles == (WeightTile(0, 4, 0, 4),)
+    assert result.coded[1].bytes_by_kind["weight"] == -(-bits // 256) * 32 + 32
+    assert result.raw[1].bytes_by_kind["weight"] == 192
+
+
+def test_sums_over_layers_are_the_totals_of_the_summary(plain):
+    summary = summarize_simulation(run_hand(plain))
+    for kind, total in summary.coded.bytes_by_kind.items():
+        assert sum(getattr(row, f"{kind}_bytes") for row in summary.layers) == total
+    assert sum(row.total_bytes for row in summary.layers) == summary.coded.total_bytes == 352 + 384 + 512 + 448
+    assert summary.coded.read_bytes + summary.coded.write_bytes == summary.coded.total_bytes
+    assert sum(row.raw_energy_pj for row in summary.layers) == pytest.approx(summary.raw.total_energy_pj)
+    assert sum(row.time_us for row in summary.layers) / 1e3 == pytest.approx(summary.coded.time_ms)
+    assert summary.coded.layers_by_bottleneck == {"memory": 0, "decode": 0, "compute": 4, "encode": 0}
+    assert sum(summary.coded.sensitivity_20_pct.values()) == pytest.approx(20)
+
+
+def test_all_files_are_written_and_the_page_opens_offline(plain, tmp_path):
+    out = tmp_path / "out"
+    summary = write_simulation(run_hand(plain), out, "thinwire simulate <tiny>", "q")
+    assert SimulationSummary.model_validate_json((out / "summary.json").read_text()) == summary
+    rows = list(csv.DictReader(io.StringIO((out / "layers.csv").read_text())))
+    assert [row["layer"] for row in rows] == ["p", "q", "r", "y"]
+    assert float(rows[2]["total_bytes"]) == 512
+    page = (out / "index.html").read_text()
+    assert page.count("data:image/svg+xml;base64,") == 6
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "thinwire simulate &lt;tiny&gt;" in page
+    assert all(note.replace("'", "&#39;") in page for note in summary.assumptions)
+    with pytest.raises(ValueError, match="layer must be one of p, q, r, y, not 'z'"):
+        write_simulation(run_hand(plain), out, "", "z")
+
+
+def app() -> typer.Typer:
+    made = typer.Typer()
+    made.command()(simulate)
+    made.command()(energy)
+    return made
+
+
+def test_the_command_simulates_a_model_of_any_name(tmp_path):
+    onnx.save(hand_network().model, tmp_path / "tiny.onnx")
+    out = tmp_path / "out"
+    arguments = ["simulate", str(tmp_path / "tiny.onnx"), "--out", str(out), "--codec", "zvc", "--json"]
+    found = CliRunner().invoke(app(), arguments, catch_exceptions=False)
+    assert found.exit_code == 0
+    summary = json.loads(found.stdout)
+    assert (summary["kind"], summary["schema_version"], summary["coded"]["name"]) == ("simulation", 1, "zvc + mlw")
+    assert [row["layer"] for row in summary["layers"]] == ["p", "q", "r", "y"]
+    assert (out / "index.html").exists()
+    # The table: the same run without JSON.
+    told = CliRunner().invoke(app(), arguments[:-1], catch_exceptions=False).stdout
+    assert "raw + packed" in told
+    assert "layers bound" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--accelerator", "none"], "accelerator must be one of mobile"),
+        (["--codec", "zip"], "codec must be one of"),
+        (["--weights-codec", "zip"], "weights-codec must be one of packed"),
+        (["--codec-units", "0"], "codec_units must be in 1..64, not 0"),
+        (["--index-cache", "-1"], "index_cache_groups must be at least 0, not -1"),
+        (["--read-fifo", "-1"], "read_fifo_bytes must be at least 0, not -1"),
+        (["--voltage", "1"], "voltage must come with a process"),
+        (["--process", "22"], "process must be one of 65, 45, 32, 16, 7 nm, not 22"),
+        (["--spread", "0"], "spread in 1e-6..1e6"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_wrong_options_are_told_before_any_work(options, message, tmp_path):
+    found = CliRunner().invoke(app(), ["simulate", "--out", str(tmp_path / "out"), *options])
+    assert isinstance(found.exception, ValueError)
+    assert message in str(found.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_energy_prints_every_constant_with_unit_process_and_source():
+    found = json.loads(CliRunner().invoke(app(), ["energy", "--json"], catch_exceptions=False).stdout)
+    assert all(one["unit"] and one["process"] and one["source"] for one in found)
+    values = {one["name"]: one["value"] for one in found}
+    assert values["mac"] == 0.3
+    # IDD4R less IDD3N over a burst of 5 ns, 1.1 V: 245 mA; and 149.25 mA on the pins.
+    assert values["dram_read"] == pytest.approx(245 * 1.1 * 5)
+    assert values["dram_read_io"] == pytest.approx(149.25 * 1.1 * 5)
+    assert {"buffer", "register", "dram_activate", "dram_refresh", "dram_power_down"} <= set(values)
+    assert "dram_read" in CliRunner().invoke(app(), ["energy"], catch_exceptions=False).stdout
+
+
+def test_process_scaling_follows_the_polynomials():
+    # 45 nm at 0.9 V: 1.103 * 0.81 - 0.362 * 0.9 + 0.2767; 16 nm at 0.8 V: 0.2958 * 0.64 - 0.1241 * 0.8 + 0.03024.
+    assert process_ratio(45, 16) == pytest.approx((0.189312 - 0.09928 + 0.03024) / (0.89343 - 0.3258 + 0.2767))
+    assert all(process_ratio(node, node) == 1 for node in NODES)
+    assert process_ratio(45, 45, 0.9, 1.0) > 1
+    energies = load_accelerator("mobile").energy
+    moved = scaled(energies, 16)
+    assert (
+        moved.mac_pj / energies.mac_pj == moved.buffer_pj / energies.buffer_pj == pytest.approx(process_ratio(45, 16))
+    )
+    assert moved.process.startswith("16 nm, 0.8 V")
+    with pytest.raises(ValueError, match=r"voltage must be in 0.4..1.3 V, not 3"):
+        process_ratio(45, 16, to_v=3)
+
+
+def test_a_constant_moves_the_total_by_its_parts_share():
+    parts = {"mac_pj": 30.0, "buffer_pj": 70.0}
+    assert sensitivity(parts) == pytest.approx({"mac_pj": 0.06, "buffer_pj": 0.14})
+    # The same, by moving the constant itself.
+    accelerator, shape = load_accelerator("mobile"), conv("l", 32, 8, 32)
+    each = accelerator.energy
+    more = accelerator.model_copy(update={"energy": each.model_copy(update={"mac_pj": 1.2 * each.mac_pj})})
+    before, after = (chip_energy(shape, shape.macs, 100, 50, one, 1e3).parts() for one in (accelerator, more))
+    total = sum(before.values())
+    assert (sum(after.values()) - total) / total == pytest.approx(sensitivity(before)["mac_pj"])
+    assert all(constant.value >= 0 for constant in constants(accelerator))

@@ -1,5 +1,6 @@
 """onnxruntime, opened so that chosen values inside the network come out of it."""
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,6 +10,7 @@ import onnxruntime
 __all__ = ["open_session", "values_of"]
 
 _THREADS = 2  # the cores every figure of this project is measured on
+_PLACE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : (?:/\S+:\d+ [^()]*\([^()]*\) )?")
 _FATAL_ONLY = 4  # onnxruntime's severity: errors come as exceptions, and are told once
 
 
@@ -60,4 +62,5 @@ def values_of(
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """The reason alone, without onnxruntime's error class and the place in its source."""
+    return _PLACE.sub("", " ".join(str(error).split()))

@@ -20,26 +20,29 @@ from numba import njit
 from numpy.typing import NDArray
 
 from golden.activations.zvc import ZvcFormat
-from golden.codec import Symbols
+from golden.codec import Symbols, Words
 from golden.tile_format import MODES, TileFormat
 
-__all__ = ["CodecTiming", "EncodeTimes", "beat_counts"]
+__all__ = ["CodecTiming", "Times", "beat_counts"]
 
 _SRLC, _ZRLC, _ZVC = MODES.index("srlc"), MODES.index("zrlc"), MODES.index("zvc")
-_RING_SPARE, _WAITING_TILES, _CHOICE_CYCLES = 8, 63, 3
+# The chooser's ring has room for so many beats more than a tile, and for so many tiles that wait.
+_SPARE_BEATS, _WAITING_TILES = 8, 63
+# A core that ends at all needs fewer cycles per beat, and per tile: a model that hangs ends, too.
+_PATIENCE = 64
 Cycles = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class EncodeTimes:
-    """Cycles of an encoder.
+class Times:
+    """Cycles of a core's transfers.
 
     Attributes
     ----------
     beats : ndarray of int64, shape (beats,)
-        Of each beat in.
+        Of each beat: into an encoder, out of a decoder.
     words : ndarray of int64, shape (words,)
-        Of each payload word out.
+        Of each payload word: out of an encoder, into a decoder.
     """
 
     beats: Cycles
@@ -53,7 +56,7 @@ def beat_counts(starts: Cycles, lanes: int) -> Cycles:
 
 @dataclass(frozen=True)
 class CodecTiming:
-    """Cycles of encoder and chooser for one format and number of lanes.
+    """Cycles of encoder, chooser and decoder for one format and number of lanes.
 
     Attributes
     ----------
@@ -86,7 +89,7 @@ class CodecTiming:
 
     def encode(
         self, values: Symbols, starts: Cycles, modes: NDArray[np.uint8], zero_point: int, adaptive: bool = False
-    ) -> EncodeTimes:
+    ) -> Times:
         """Cycles of tiles sent one behind the other.
 
         Parameters
@@ -103,18 +106,48 @@ class CodecTiming:
         """
         fmt, lanes = self.fmt, self.lanes
         group = ZvcFormat(fmt.word_bits).group_symbols
-        sizes, last = _beat_bits(values, starts, modes, zero_point, lanes, fmt.word_bits, fmt.run_bits, group)
+        shape = (lanes, fmt.word_bits, fmt.run_bits, group)
+        sizes, last = _beat_bits(values, starts, modes, zero_point, *shape, False)
         burst_words = fmt.burst_bits // self.word_bits
         stages = max(1, self._mask_bits // lanes - 1)
-        ring = -(-fmt.tile_symbols // lanes) + _RING_SPARE if adaptive else 0
+        ring = -(-fmt.tile_symbols // lanes) + _SPARE_BEATS if adaptive else 0
         wide = self._field_bits == self.word_bits
         beats, words = _encode(sizes, last, self.word_bits, burst_words, stages, wide, ring)
-        return EncodeTimes(beats, words)
+        return Times(beats, words)
+
+    def decode(
+        self,
+        values: Symbols,
+        starts: Cycles,
+        modes: NDArray[np.uint8],
+        zero_point: int,
+        payload: Words,
+        bursts: Cycles,
+    ) -> Times:
+        """Cycles of tiles that golden coded, sent one behind the other.
+
+        Parameters
+        ----------
+        values, starts, modes, zero_point
+            The tiles, as in `encode`.
+        payload : ndarray of uint64
+            The payloads one behind the other.
+        bursts : ndarray of int64, shape (n,)
+            Bursts of each payload.
+        """
+        fmt, lanes = self.fmt, self.lanes
+        group = ZvcFormat(fmt.word_bits).group_symbols
+        shape = (lanes, fmt.word_bits, fmt.run_bits, group)
+        sizes, _ = _beat_bits(values, starts, modes, zero_point, *shape, True)
+        nonzero = (payload.reshape(-1, self.word_bits // 64) != 0).any(axis=1)
+        burst_words = fmt.burst_bits // self.word_bits
+        beats, words = _decode(sizes, beat_counts(starts, lanes), nonzero, bursts, self.word_bits, burst_words)
+        return Times(beats, words)
 
 
 @njit(cache=True, nogil=True)
-def _beat_bits(values, starts, modes, zero_point, lanes, word_bits, run_bits, group):  # type: ignore[no-untyped-def]
-    """Bits that each beat adds to the payload, and whether it is its tile's last."""
+def _beat_bits(values, starts, modes, zero_point, lanes, word_bits, run_bits, group, by_start):  # type: ignore[no-untyped-def]
+    """Bits of each beat, and whether it is its tile's last; a token counts in the beat of its end, or of its start."""
     beats = 0
     for t in range(modes.size):
         beats += (starts[t + 1] - starts[t] + lanes - 1) // lanes
@@ -126,12 +159,12 @@ def _beat_bits(values, starts, modes, zero_point, lanes, word_bits, run_bits, gr
         begin, end = starts[t], starts[t + 1]
         for i in range(begin, end):
             beat = base + (i - begin) // lanes
-            if modes[t] == 1 or modes[t] == 2:
-                changes = values[i] != zero_point if modes[t] == 2 else i + 1 == end or values[i + 1] != values[i]
+            if modes[t] == _SRLC or modes[t] == _ZRLC:
+                changes = values[i] != zero_point if modes[t] == _ZRLC else i + 1 == end or values[i + 1] != values[i]
                 ends = changes or i + 1 == end or run == limit
-                sizes[beat] += word_bits + run_bits if ends else 0
+                sizes[beat] += word_bits + run_bits if (run == 0 if by_start else ends) else 0
                 run = 0 if ends else run + 1
-            elif modes[t] == 3:
+            elif modes[t] == _ZVC:
                 sizes[beat] += word_bits if values[i] != zero_point else 0
                 if (i - begin) % group == 0:
                     sizes[beat] += group
@@ -168,7 +201,7 @@ def _encode(sizes, last, width, burst_words, stages, wide, ring):  # type: ignor
     cycle = 0
     tiles = last.sum()
     finished = 0
-    while finished < tiles and cycle < 64 * (beats + 8 * tiles + 100):
+    while finished < tiles and cycle < _PATIENCE * (beats + tiles):
         # The writer sends a word of the queue, or a zero word.
         queue_last = ended and head == end_place
         present = offered or pads
@@ -212,7 +245,7 @@ def _encode(sizes, last, width, burst_words, stages, wide, ring):  # type: ignor
             boundary = shown < 0 or last[shown]
             starts = tiles_known != tiles_left
             comes = come < beats and come - left < ring - 1
-            if comes and last[come] and tiles_come - tiles_left >= 63:
+            if comes and last[come] and tiles_come - tiles_left >= _WAITING_TILES:
                 comes = False
             if accepts:
                 shown = -1
@@ -260,3 +293,68 @@ def _encode(sizes, last, width, burst_words, stages, wide, ring):  # type: ignor
             finished += final
         cycle += 1
     return came, words[:count]
+
+
+@njit(cache=True, nogil=True)
+def _decode(sizes, tile_beats, nonzero, bursts, width, burst_words):  # type: ignore[no-untyped-def]
+    """Cycles of beats out and words in."""
+    tiles, beats = bursts.size, sizes.size
+    sent, taken = np.full(beats, -1, np.int64), np.full(nonzero.size, -1, np.int64)
+    # The reader and the queue; words behind `kept` are dropped if the tile ends with them.
+    word = reading = burst = burst_place = 0
+    is_open = announced = False
+    depth = max(4, 2 * burst_words)
+    tail = kept = head = end_place = 0
+    ended = offered = False
+    # The tile that is decoded, and the place in the words in sight.
+    begun = beat = left = 0
+    active = final = False
+    place, moves, first, upper_last = width - 1, True, True, False
+    cycle = 0
+    while beat < beats and cycle < _PATIENCE * (beats + nonzero.size + tiles):
+        # The reader takes a word.
+        ends = reading < tiles and burst == bursts[reading] - 1 and burst_place == burst_words - 1
+        numbered = is_open or (begun < tiles and not announced)
+        accepts = word < nonzero.size and tail - head != depth and (not ended or not ends) and numbered
+        keeps = accepts and (burst < bursts[reading] - 1 or burst_place == 0 or nonzero[word])
+        opens = accepts and not is_open
+        # A beat goes if its words are in sight.
+        primed = kept - head > depth // 2 or ended
+        queue_last = ended and head == end_place
+        go = active and (not moves or upper_last or offered) and (not first or primed)
+        takes = go and moves and not upper_last
+        begins = begun < tiles and announced and (not active or (go and final))
+        if go:
+            sent[beat] = cycle + 1
+            upper_last = (upper_last or (moves and queue_last)) and not final
+            place += sizes[beat]
+            moves = final or place >= width
+            place = width - 1 if final else place % width
+            first = final
+            active = not final
+            beat += 1
+        if begins or go:
+            left = (tile_beats[begun] if begins else left) - 1
+            final = left == 0
+        if begins:
+            begun += 1
+            active = True
+        announced = (announced or opens) and not begins
+        # Clock edge of queue and reader.
+        following = head + 1 if takes else head
+        offered = (ended and following == end_place) or (kept != following and kept != following + 1)
+        ended = (accepts and ends) or (ended and not (takes and queue_last))
+        head = following
+        if accepts:
+            taken[word] = cycle
+            word += 1
+            if ends:
+                end_place = tail if keeps else kept - 1
+            kept = tail + 1 if keeps else kept
+            tail = kept if ends else tail + 1
+            is_open = not ends
+            burst_place = (burst_place + 1) % burst_words
+            burst = 0 if ends else burst + (burst_place == 0)
+            reading += ends
+        cycle += 1
+    return sent, taken

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from golden.tile_format import MODES, TileFormat
 from hw.activations.ports import ChooseOrder
+from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.adaptive_encoder import AdaptiveEncoder
 from sim.timing import CodecTiming
 from tests.hw.call import call
-from tests.hw.tiles import Tile, beats, encode_order, words
+from tests.hw.tiles import Tile, beats, decode_order, encode_order, words
 
 CORES = [
     (TileFormat(tile=(2, 3, 20)), 4),
@@ -69,3 +70,22 @@ def test_adaptive_encoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data)
     made = call(AdaptiveEncoder(fmt, lanes), inputs, {"o": count, "o_entry": len(tiles)})
     times = CodecTiming(fmt, lanes).encode(*_arrays(tiles, fmt), adaptive=True)
     assert (times.beats.tolist(), times.words.tolist()) == (made["i"].cycles, made["o"].cycles)
+
+
+@pytest.mark.parametrize(("fmt", "lanes"), CORES, ids=str)
+@settings(max_examples=3)
+@given(data=st.data())
+def test_decoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
+    tiles = data.draw(tiles_of(fmt))
+    payloads = [tile.payload(fmt) for tile in tiles]
+    inputs = {
+        "i_tile": [decode_order(tile, fmt) for tile in tiles],
+        "i_entry": [tile.entry(fmt) for tile in tiles],
+        "i": [word for payload in payloads for word in words(payload, fmt, lanes)],
+    }
+    count = sum(-(-len(tile.symbols) // lanes) for tile in tiles)
+    made = call(Decoder(fmt, lanes), inputs, {"o": count})
+    bursts = np.array([len(payload) // fmt.burst_bytes for payload in payloads])
+    payload = np.frombuffer(b"".join(payloads), np.uint64)
+    times = CodecTiming(fmt, lanes).decode(*_arrays(tiles, fmt), payload, bursts)
+    assert (times.beats.tolist(), times.words.tolist()) == (made["o"].cycles, made["i"].cycles)

@@ -8,7 +8,6 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from amaranth.lib import wiring
 from cocotb_tools.runner import get_results, get_runner
 
 from hw.axis import Shell
@@ -38,9 +37,9 @@ class Scenario:
     reset_after: int = 0
 
 
-def simulate(core: wiring.Component, name: str, simulator: str, scenarios: list[Scenario], folder: Path) -> None:
-    """Run all scenarios in one simulation of the core in its shell; fail if any fails or does not run."""
-    verilog = to_verilog(Shell(core), name)
+def simulate(shell: Shell, name: str, simulator: str, scenarios: list[Scenario], folder: Path) -> None:
+    """Run all scenarios in one simulation of a core in its shell; fail if any fails or does not run."""
+    verilog = to_verilog(shell, name)
     runner = get_runner(simulator)
     environment = {"PYTHONPATH": f"{Path(__file__).parent}:{os.environ.get('PYTHONPATH', '')}"}
     environment["PYTHONWARNINGS"] = "default"  # cocotbext-axi warns under cocotb 2

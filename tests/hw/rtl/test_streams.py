@@ -6,7 +6,6 @@ and after a reset in mid-stream.
 """
 
 from dataclasses import replace
-from functools import cache
 
 import pytest
 from frames import errors_of, frames_of
@@ -30,11 +29,8 @@ _CASES = [
 ]
 
 
-@cache
-def _scenarios(kind: str, fmt: TileFormat, lanes: int) -> list[Scenario]:
-    module = next(module for module in modules_of("tile", fmt, lanes) if module.kind == kind)
-    channels = {channel.prefix: channel for channel in Shell(module.make()).channels}
-    streams = module_streams(kind, channels, fmt)
+def _scenarios(kind: str, fmt: TileFormat, shell: Shell) -> list[Scenario]:
+    streams = module_streams(kind, {channel.prefix: channel for channel in shell.channels}, fmt)
     frames = {stream.channel.prefix: frames_of(stream) for stream in streams}
     plain = Scenario(
         name="plain",
@@ -58,4 +54,5 @@ def _scenarios(kind: str, fmt: TileFormat, lanes: int) -> list[Scenario]:
 )
 def test_module_sends_what_golden_tells(simulator, kind, fmt, lanes, tmp_path):
     module = next(module for module in modules_of("tile", fmt, lanes) if module.kind == kind)
-    simulate(module.make(), module.name, simulator, _scenarios(kind, fmt, lanes), tmp_path)
+    shell = Shell(module.make())
+    simulate(shell, module.name, simulator, _scenarios(kind, fmt, shell), tmp_path)

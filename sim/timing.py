@@ -23,9 +23,11 @@ from golden.activations.zvc import ZvcFormat
 from golden.codec import Symbols, Words
 from golden.tile_format import MODES, TileFormat
 
-__all__ = ["CodecTiming", "Times", "beat_counts"]
+__all__ = ["SHELL_CYCLES", "CodecTiming", "Times", "beat_counts"]
 
 _SRLC, _ZRLC, _ZVC = MODES.index("srlc"), MODES.index("zrlc"), MODES.index("zvc")
+# Registers at the ports of a core's AXI4-Stream shell, one on the way in and one on the way out.
+SHELL_CYCLES = 2
 # The chooser's ring has room for so many beats more than a tile, and for so many tiles that wait.
 _SPARE_BEATS, _WAITING_TILES = 8, 63
 # A core that ends at all needs fewer cycles per beat, and per tile: a model that hangs ends, too.
@@ -143,6 +145,42 @@ class CodecTiming:
         burst_words = fmt.burst_bits // self.word_bits
         beats, words = _decode(sizes, beat_counts(starts, lanes), nonzero, bursts, self.word_bits, burst_words)
         return Times(beats, words)
+
+    def cycles_off(
+        self,
+        values: Symbols,
+        starts: Cycles,
+        modes: NDArray[np.uint8],
+        zero_point: int,
+        payload: Words,
+        bursts: Cycles,
+        encoded: Cycles,
+        decoded: Cycles,
+        shell_cycles: int = SHELL_CYCLES,
+    ) -> int:
+        """Cycles that measured transfers are off, summed over the last ones of all tiles.
+
+        Parameters
+        ----------
+        values, starts, modes, zero_point, payload, bursts
+            The tiles, as in `decode`.
+        encoded, decoded : ndarray of int64
+            Cycles of all words out of the encoder and all beats out of the decoder, from the first transfer in.
+        shell_cycles : int
+            Cycles that the ports' registers add on the way.
+        """
+        tiles = values, starts, modes, zero_point
+        last_words = np.cumsum(bursts * (self.fmt.burst_bits // self.word_bits)) - 1
+        last_beats = np.cumsum(beat_counts(starts, self.lanes)) - 1
+        off = 0
+        for last, measured, expected in (
+            (last_words, encoded, self.encode(*tiles).words),
+            (last_beats, decoded, self.decode(*tiles, payload, bursts).beats),
+        ):
+            if measured.shape != expected.shape:
+                raise ValueError(f"measured cycles must be {expected.size}, not {measured.size}")
+            off += int(np.abs(measured[last] - expected[last] - shell_cycles).sum())
+        return off
 
 
 @njit(cache=True, nogil=True)

@@ -69,7 +69,8 @@ def simulate(
     from sim.network import load_network
     from sim.output import check_writable
     from sim.pipeline import PipelineParameters
-    from sim.simulation import SimulationConfig, run_simulation
+    from sim.simulated_layer import SimulationConfig
+    from sim.simulation import run_simulation
     from sim.simulation_report import write_simulation
 
     check_writable(out)

@@ -7,7 +7,7 @@ same plan: the codecs asked for, and none (raw activations, packed weights).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,117 +16,23 @@ from golden.activations.bypass import is_bypassed
 from golden.activations.scan import scan_order
 from golden.tile_index import index_bytes
 from golden.tile_stream import tensor_sizes
-from sim.accelerator import Accelerator
 from sim.aligned_mapping import align
-from sim.chip_energy import chip_energy
 from sim.config import RunConfig
-from sim.dram import DramConfig, simulate
-from sim.dram_device import DEVICES
-from sim.dram_energy import DramActivity, dram_energy
-from sim.external import TensorBytes, Transactions, transactions
+from sim.external import TensorBytes, transactions
 from sim.images import Photo
 from sim.layer_shape import LayerShape, layer_shapes
 from sim.mapping import Mapping as LayerMapping
 from sim.mapping_search import evaluate
 from sim.network import Network
-from sim.pipeline import PipelineParameters, StepTimes, Timeline, codec_cycles, fifo_bytes_needed, run_pipeline
 from sim.run import record
+from sim.simulated_layer import LayerResult, SimulationConfig, simulate_layer
 from sim.tensors import Sample
 from sim.tile_plan import LayerPlan, plan_layer
 from sim.weight_tiles import layer_weights, unknown_layers, weight_bytes
 
-__all__ = ["DRAM_PARTS", "LayerResult", "Simulation", "SimulationConfig", "run_simulation"]
+__all__ = ["Simulation", "run_simulation"]
 
-DRAM_PARTS = ("activate", "read", "write", "read_io", "write_io", "standby_io", "background", "power_down", "refresh")
-_RAW = ("raw", "packed")
-
-
-@dataclass(frozen=True)
-class SimulationConfig:
-    """A simulated design.
-
-    Attributes
-    ----------
-    accelerator : Accelerator
-    run : RunConfig
-        Codec of activations, tiles, layout, bypass, words.
-    weight_codec : str
-    pipeline : PipelineParameters
-    codec_units : int
-        Codecs side by side on a port, each with the port's symbols per cycle; tiles go to them in turn.
-    index_cache_groups : int
-        As in `sim.external.transactions`.
-    """
-
-    accelerator: Accelerator
-    run: RunConfig
-    weight_codec: str
-    pipeline: PipelineParameters = field(default_factory=PipelineParameters)
-    codec_units: int = 1
-    index_cache_groups: int = 128
-
-    def __post_init__(self) -> None:
-        bits = self.accelerator.words.activation_bits
-        if self.run.word_bits != bits:
-            raise ValueError(f"word_bits must be the accelerator's activation_bits, {bits}, not {self.run.word_bits}")
-        if not 1 <= self.codec_units <= 64:
-            raise ValueError(f"codec_units must be in 1..64, not {self.codec_units!r}")
-        if self.index_cache_groups < 0:
-            raise ValueError(f"index_cache_groups must be at least 0, not {self.index_cache_groups!r}")
-
-    @property
-    def dram(self) -> DramConfig | None:
-        """The memory, or None where it is a bandwidth alone. Idle channels power down."""
-        memory = self.accelerator.memory
-        if memory.device is None:
-            return None
-        shared = {"channels": memory.channels, "interleave_bytes": memory.interleave_bytes}
-        return DramConfig(DEVICES[memory.device], memory.mapping, memory.refresh, "power-down", **shared)
-
-
-@dataclass(frozen=True, eq=False)
-class LayerResult:
-    """One layer, means over the images.
-
-    Attributes
-    ----------
-    plan : LayerPlan
-    bytes_by_kind : mapping
-        Keys of `sim.external.KINDS`.
-    read_bytes, write_bytes : float
-    memory_ns : float
-        What memory alone would take for the layer's requests.
-    time_ns : float
-    busy_ns : mapping
-        Of each resource.
-    energy_pj : mapping
-        DRAM and chip, by part.
-    fifo_bytes : tuple of int
-        Least read and write FIFO with which memory never waits, the greatest of the images.
-    timeline : Timeline
-        Of the first image.
-    """
-
-    plan: LayerPlan
-    bytes_by_kind: Mapping[str, float]
-    read_bytes: float
-    write_bytes: float
-    memory_ns: float
-    time_ns: float
-    busy_ns: Mapping[str, float]
-    energy_pj: Mapping[str, float]
-    fifo_bytes: tuple[int, int]
-    timeline: Timeline
-
-    @property
-    def bottleneck(self) -> str:
-        """The resource that is busy longest."""
-        return max(self.busy_ns, key=lambda name: self.busy_ns[name])
-
-    @property
-    def total_bytes(self) -> float:
-        """All kinds, both ways."""
-        return sum(self.bytes_by_kind.values())
+_RAW, _PACKED = "raw", "packed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,19 +76,22 @@ def run_simulation(
     plans = _plans(config, network, pinned or {})
     known = layer_weights(network)
     burst, word = config.run.burst_bytes, config.accelerator.words.weight_bits
-    weights = {codec: weight_bytes(plans, known, codec, burst, word) for codec in {config.weight_codec, "packed"}}
-    found: dict[str, list[list[LayerResult]]] = {"coded": [], "raw": []}
+    weights = {codec: weight_bytes(plans, known, codec, burst, word) for codec in {config.weight_codec, _PACKED}}
+    coded: list[list[LayerResult]] = []
+    raw: list[list[LayerResult]] = []
     zero_points = {name: quantization.zero_point for name, quantization in recorder.quantization.items()}
     for number, sample in enumerate(recorder, start=1):
-        for design, codec, weight_codec in (("coded", config.run.codec, config.weight_codec), ("raw", *_RAW)):
-            tensors = _tensors(network, sample, zero_points, config.run, codec)
-            found[design].append(_layers(config, plans, tensors, weights[weight_codec], weight_codec))
+        tensors = _tensors(network, sample, zero_points, config.run, config.run.codec)
+        coded.append(_layers(config, plans, tensors, weights[config.weight_codec], config.weight_codec))
+        if not raw:  # the same for every image
+            tensors = _tensors(network, sample, zero_points, config.run, _RAW)
+            raw.append(_layers(config, plans, tensors, weights[_PACKED], _PACKED))
         progress(number / len(photos))
     notes = tuple(
         f"weights of {name} are no float initializer: counted uncoded" for name in unknown_layers(network, known)
     )
     names = tuple(photo.name for photo in photos)
-    return Simulation(config, network, names, _means(found["coded"]), _means(found["raw"]), notes)
+    return Simulation(config, network, names, _means(coded), _means(raw), notes)
 
 
 def _plans(config: SimulationConfig, network: Network, pinned: Mapping[str, LayerMapping]) -> tuple[LayerPlan, ...]:
@@ -244,98 +153,7 @@ def _layers(
         partial_bits=config.accelerator.words.partial_bits,
         index_cache_groups=config.index_cache_groups,
     )
-    return [_layer(config, plan, own, weight_codec) for plan, own in zip(plans, moved, strict=True)]
-
-
-def _layer(config: SimulationConfig, plan: LayerPlan, moved: Transactions, weight_codec: str) -> LayerResult:
-    memory_ns, activity = _memory(config, moved)
-    times = _step_times(config, plan, moved, memory_ns, weight_codec)
-    timeline = run_pipeline(times, config.pipeline)
-    read, write = (float(moved.per_step(direction).sum()) for direction in (False, True))
-    return LayerResult(
-        plan,
-        {name: float(total) for name, total in moved.by_kind().items()},
-        read,
-        write,
-        memory_ns,
-        timeline.time_ns,
-        timeline.busy_ns,
-        _energy(config, plan, moved, activity, timeline.time_ns),
-        fifo_bytes_needed(times),
-        timeline,
-    )
-
-
-def _memory(config: SimulationConfig, moved: Transactions) -> tuple[float, DramActivity | None]:
-    dram = config.dram
-    if dram is None:
-        return moved.total_bytes / config.accelerator.bandwidth_bytes_per_s * 1e9, None
-    if not moved.total_bytes:
-        return 0.0, DramActivity()
-    result = simulate(moved.streams(), dram)
-    return result.time_ns, result.activity
-
-
-def _step_times(
-    config: SimulationConfig, plan: LayerPlan, moved: Transactions, memory_ns: float, weight_codec: str
-) -> StepTimes:
-    """Memory's time goes to steps by their bytes; codecs and array work at the array's clock."""
-    accelerator = config.accelerator
-    cycle_ns = 1e3 / accelerator.array.clock_mhz
-    per_byte = memory_ns / moved.total_bytes if moved.total_bytes else 0.0
-    reads, writes = moved.per_step(False), moved.per_step(True)
-    lanes = accelerator.ports.activations.symbols_per_cycle
-    cycles = codec_cycles(moved.symbols, lanes) / config.codec_units
-    decode, encode = (
-        np.bincount(moved.step[moved.write == way], cycles[moved.write == way], plan.steps).astype(np.float64)
-        for way in (False, True)
-    )
-    return StepTimes(
-        reads * per_byte,
-        np.maximum(decode, _weight_cycles(config, plan, weight_codec)) * cycle_ns,
-        np.ceil(plan.operations / accelerator.array.macs_per_cycle) * cycle_ns,
-        encode * cycle_ns,
-        writes * per_byte,
-        reads,
-        writes,
-    )
-
-
-def _weight_cycles(config: SimulationConfig, plan: LayerPlan, weight_codec: str) -> NDArray[np.float64]:
-    if weight_codec == "packed" or not plan.weight_tiles:
-        return np.zeros(plan.steps)
-    window = plan.shape.weights // (plan.shape.filters * plan.shape.group_channels)
-    tiles = plan.weight_tiles
-    counts = [(t.end_filter - t.first_filter) * (t.end_channel - t.first_channel) * window for t in tiles]
-    lanes = config.accelerator.ports.weights.symbols_per_cycle
-    cycles = codec_cycles(np.array(counts, np.int64), lanes)[plan.weight_fetches.tiles] / config.codec_units
-    return np.bincount(plan.weight_fetches.steps, cycles, plan.steps).astype(np.float64)
-
-
-def _energy(
-    config: SimulationConfig, plan: LayerPlan, moved: Transactions, activity: DramActivity | None, time_ns: float
-) -> dict[str, float]:
-    words = 8 / config.run.word_bits
-    dram, accelerator = config.dram, config.accelerator
-    if dram is None or activity is None:
-        each = accelerator.memory.access_pj or 0.0
-        parts = dict.fromkeys(DRAM_PARTS, 0.0) | {"read": moved.total_bytes * words * each}
-    else:
-        spent = vars(dram_energy(activity + _idle(activity, dram, time_ns), dram.device))
-        parts = {name: spent[f"{name}_pj"] for name in DRAM_PARTS}
-    loaded, stored = (float(moved.per_step(way).sum()) * words for way in (False, True))
-    chip = chip_energy(plan.shape, float(plan.operations.sum()), loaded, stored, accelerator, time_ns)
-    return {f"dram_{name}_pj": part for name, part in parts.items()} | chip.parts()
-
-
-def _idle(activity: DramActivity, dram: DramConfig, time_ns: float) -> DramActivity:
-    """Power-down and refreshes while the layer runs on and memory has nothing to do."""
-    states = ("active_ns", "precharged_ns", "active_power_down_ns", "power_down_ns", "self_refresh_ns")
-    rest = max(0.0, time_ns * dram.channels - sum(getattr(activity, name) for name in states))
-    timing = dram.device.timing
-    every, kind = (timing.refi, "refreshes_all") if dram.refresh == "all-bank" else (timing.refi_bank, "refreshes_bank")
-    count = int(rest / (every * timing.clock_ns)) if dram.refresh != "none" else 0
-    return DramActivity(active_power_down_ns=rest, **{kind: count})
+    return [simulate_layer(config, plan, own, weight_codec) for plan, own in zip(plans, moved, strict=True)]
 
 
 def _means(images: list[list[LayerResult]]) -> tuple[LayerResult, ...]:

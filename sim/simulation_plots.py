@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.pipeline import STAGES, Timeline
-from sim.simulation import LayerResult, Simulation
+from sim.simulated_layer import LayerResult
+from sim.simulation import Simulation
 from sim.simulation_summary import SimulatedLayer, SimulationSummary
 
 __all__ = ["energy_parts", "kinds", "network_timeline", "roofline", "time_per_layer", "timeline"]
@@ -132,7 +133,8 @@ def energy_parts(summary: SimulationSummary) -> Figure:
         bottoms += heights
     axes.set_xticks(range(len(designs)), [design.name for design in designs])
     axes.set_ylabel("energy [µJ per image]")
-    axes.legend(fontsize=7.5, loc="upper left", bbox_to_anchor=(1, 1), reverse=True)
+    if bottoms.any():
+        axes.legend(fontsize=7.5, loc="upper left", bbox_to_anchor=(1, 1), reverse=True)
     return figure
 
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from sim.chip_energy import constants, sensitivity
 from sim.external import KINDS
-from sim.simulation import LayerResult, Simulation
+from sim.simulated_layer import LayerResult
+from sim.simulation import Simulation
 
 __all__ = ["ASSUMPTIONS", "SimulatedDesign", "SimulatedLayer", "SimulationSummary", "summarize_simulation"]
 

@@ -21,7 +21,8 @@ from sim.chip_energy import NODES, chip_energy, constants, process_ratio, scaled
 from sim.images import Photo
 from sim.layer_shape import conv
 from sim.simulate_cli import energy, simulate
-from sim.simulation import SimulationConfig, run_simulation
+from sim.simulated_layer import SimulationConfig
+from sim.simulation import run_simulation
 from sim.simulation_report import write_simulation
 from sim.simulation_summary import SimulationSummary, summarize_simulation
 from sim.tile_plan import WeightTile

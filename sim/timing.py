@@ -29,7 +29,7 @@ _SRLC, _ZRLC, _ZVC = MODES.index("srlc"), MODES.index("zrlc"), MODES.index("zvc"
 # Registers at the ports of a core's AXI4-Stream shell, one on the way in and one on the way out.
 SHELL_CYCLES = 2
 # The chooser's ring has room for so many beats more than a tile, and for so many tiles that wait.
-_SPARE_BEATS, _WAITING_TILES = 8, 63
+_SPARE_BEATS, _WAITING_TILES = 8, 62
 # A core that ends at all needs fewer cycles per beat, and per tile: a model that hangs ends, too.
 _PATIENCE = 64
 Cycles = NDArray[np.int64]
@@ -222,7 +222,7 @@ def _encode(sizes, last, width, burst_words, stages, wide, ring):  # type: ignor
     count = 0
     # The chooser: beats come, whole tiles are known, beats leave. `shown` is the beat at its output.
     come = left = tiles_come = tiles_known = tiles_left = 0
-    decided = False
+    ended_in = decided = False
     shown = -1
     # The tokenizer: the beat in each stage, and the one whose field is offered; -1 is none.
     line = np.full(stages, -1, np.int64)
@@ -292,8 +292,8 @@ def _encode(sizes, last, width, burst_words, stages, wide, ring):  # type: ignor
                 left += 1
                 tiles_left += boundary
             tiles_known += decided
-            decided = comes and last[come]
-            tiles_come += decided
+            decided, ended_in = ended_in, comes and last[come]
+            tiles_come += ended_in
             if comes:
                 came[come] = cycle
                 come += 1

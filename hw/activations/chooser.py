@@ -22,7 +22,8 @@ from hw.packet import Packet
 
 __all__ = ["WAITING_TILES", "Chooser", "ring_beats"]
 
-WAITING_TILES = 63
+WAITING_TILES = 62
+_TILE_BITS = 6
 _SPARE_BEATS = 8
 
 
@@ -36,12 +37,13 @@ class Chooser(wiring.Component):
     """Holds a tile until the sizes of all modes are known, and sends it on with its order for the encoder.
 
     Tiles lie one behind the other in a ring of a full tile's beats and 8 more; a tile leaves while the next ones come
-    in. Sizes are counted as bits saved against raw while the beats come in, all modes at once.
+    in. Sizes are counted as bits saved against raw while the beats come in, all modes at once: one
+    cycle to tell symbols apart, one to add up, one to compare.
 
     Cycles without stalls: beats come in one per cycle, tiles of any lengths back to back. A tile whose last beat came
-    in at cycle ``t`` leaves from ``max(t + 3, p + 1)`` on, one beat per cycle, where ``p`` is the cycle of the last
+    in at cycle ``t`` leaves from ``max(t + 4, p + 1)`` on, one beat per cycle, where ``p`` is the cycle of the last
     beat of the tile before it. So no beat waits longer than a full tile takes, and the ring never fills. Up to
-    `WAITING_TILES` whole tiles wait behind the one that leaves; one more (tiles shorter than a 63rd of a full one,
+    `WAITING_TILES` whole tiles wait behind the one that leaves; one more (tiles shorter than a 62nd of a full one,
     behind a full one) has its last beat wait until another leaves.
 
     Back-pressure at `o` or `o_tile` stops the output at once, the input when the ring is full. A tile of more symbols
@@ -86,22 +88,22 @@ class Chooser(wiring.Component):
         m = Module()
         fmt, depth = self._fmt, ring_beats(self._fmt, self._lanes)
         m.submodules.ring = ring = Memory(len(self.i.payload.as_value()), depth)
-        m.submodules.orders = orders = Memory(len(self.i_tile.payload.as_value()), WAITING_TILES + 1)
-        m.submodules.choices = choices = Memory(2, WAITING_TILES + 1)
-        accept, ends, first, decided = Signal(), Signal(), Signal(init=1), Signal()
+        m.submodules.orders = orders = Memory(len(self.i_tile.payload.as_value()), 1 << _TILE_BITS)
+        m.submodules.choices = choices = Memory(2, 1 << _TILE_BITS)
+        accept, ends, first = Signal(), Signal(), Signal(init=1)
+        ended, decided = Signal(), Signal()
 
-        # In: beats to the ring; with the last one the order to its queue, and the choice one cycle later.
+        # In: beats to the ring; with the last one the order to its queue, and the choice when it is known.
         come, leave, after_come = (Signal(range(depth), name=n) for n in ("come", "leave", "after_come"))
         tile_known, tile_come, tile_leave = (
-            Signal(range(WAITING_TILES + 1), name=n) for n in ("tile_known", "tile_come", "tile_leave")
+            Signal(_TILE_BITS, init=1, name=n) for n in ("tile_known", "tile_come", "tile_leave")
         )
         m.d.comb += [
             after_come.eq(_around(come, depth)),
-            tile_come.eq(tile_known + decided),
             self.i.ready.eq(
                 self.i_tile.valid
                 & (after_come != leave)
-                & ~(self.i.payload.last & ((tile_come + 1)[: len(tile_come)] == tile_leave))
+                & ~(self.i.payload.last & (_next_tile(tile_come) == tile_leave))
             ),
             accept.eq(self.i.valid & self.i.ready),
             ends.eq(accept & self.i.payload.last),
@@ -116,7 +118,11 @@ class Chooser(wiring.Component):
             choices.write_address.eq(tile_known),
             choices.write_data.eq(self._choice(m, accept, first)),
         ]
-        m.d.sync += [decided.eq(ends), tile_known.eq(tile_come)]
+        m.d.sync += [ended.eq(ends), decided.eq(ended)]
+        with m.If(ends):
+            m.d.sync += tile_come.eq(_next_tile(tile_come))
+        with m.If(decided):
+            m.d.sync += tile_known.eq(_next_tile(tile_known))
         with m.If(accept):
             m.d.sync += [come.eq(after_come), first.eq(self.i.payload.last)]
 
@@ -146,11 +152,11 @@ class Chooser(wiring.Component):
         with m.If(step):
             m.d.sync += leave.eq(_around(leave, depth))
         with m.If(orders.read):
-            m.d.sync += tile_leave.eq(tile_leave + 1)
+            m.d.sync += tile_leave.eq(_next_tile(tile_leave))
         return m
 
     def _choice(self, m: Module, accept: Value, first: Value) -> Value:
-        """The best mode of the tile that ended in the cycle before.
+        """The best mode of the tile whose last beat came two cycles ago.
 
         Lanes behind the tail count as symbols that add no bits: W bits saved in every mode but raw.
         """
@@ -174,22 +180,34 @@ class Chooser(wiring.Component):
         with m.If(accept):
             m.d.sync += [before.eq(symbols[-1]), zero_before.eq(zero[-1]), dead_lanes.eq(~beat.tail)]
 
+        # From here on a cycle later.
+        counted, opens_tile, dead = Signal(), Signal(reset_less=True), Signal.like(dead_lanes)
+        m.d.sync += [counted.eq(accept), opens_tile.eq(first), dead.eq(dead_lanes)]
         saved: list[tuple[int, Value]] = []
         for number, name in ((MODE_SRLC, "srlc"), (MODE_ZRLC, "zrlc")):
             if name in fmt.modes:
-                saved.append((number, self._saved_by_runs(m, name, goes_on[number] | ~live, accept, first)))
+                flags = goes_on[number] | ~live
+                saved.append((number, self._saved_by_runs(m, name, flags, counted, opens_tile)))
         if "zvc" in fmt.modes:
-            saved.append((MODE_ZVC, self._saved_by_masks(m, zero | ~live, accept, first)))
+            saved.append(
+                (
+                    MODE_ZVC,
+                    self._saved_by_masks(m, zero | ~live, self._group_opens(m, accept, first), counted, opens_tile),
+                )
+            )
         if not saved:
             return Const(MODE_RAW, 2)
-        mode: Value
-        best: Value
-        mode, best = Const(saved[0][0], 2), saved[0][1]
-        for number, bits in saved[1:]:
-            better = Signal(name=f"better_{number}")
-            m.d.comb += better.eq(bits > best)
-            mode, best = Mux(better, number, mode), Mux(better, bits, best)
-        return Mux(best > dead_lanes * fmt.word_bits, mode, MODE_RAW)
+        # All comparisons at once. A candidate: its mode, whether it beats raw, and which of those behind beat it.
+        best: list[Value] = []
+        for at, (number, bits) in enumerate(saved):
+            beaten = [others > bits for _, others in saved[at + 1 :]]
+            candidate = [Const(number, 2), bits > dead * fmt.word_bits, *beaten]
+            best = (
+                [Mux(best[2], new, old) for new, old in zip(candidate, [*best[:2], *best[3:]], strict=True)]
+                if best
+                else candidate
+            )
+        return Mux(best[1], best[0], MODE_RAW)
 
     def _fulls(self, m: Module, same: Value, accept: Value) -> Value:
         """Before which symbols a token is full, if runs go on with symbols that are the same as the one before.
@@ -208,49 +226,57 @@ class Chooser(wiring.Component):
             m.d.sync += run.eq(places[lanes])
         return Cat(place == 0 for place in places[:lanes])
 
-    def _saved_by_runs(self, m: Module, name: str, goes_on: Value, accept: Value, first: Value) -> Signal:
+    def _saved_by_runs(self, m: Module, name: str, goes_on: Value, counted: Value, first: Value) -> Signal:
         """Bits saved by tokens: W for a symbol that goes on with a token, -R for one that starts a token."""
         fmt, lanes = self._fmt, self._lanes
         token_bits = fmt.run_bits + fmt.word_bits
         symbols = lanes * -(-fmt.tile_symbols // lanes)
         high = symbols * fmt.word_bits - -(-fmt.tile_symbols >> fmt.run_bits) * token_bits
         parts = [k * token_bits - lanes * fmt.run_bits for k in range(lanes + 1)]
-        return _total(m, name, goes_on, parts, (-symbols * fmt.run_bits, high), accept, first)
+        return _total(m, name, sum(goes_on), parts, (-symbols * fmt.run_bits, high), counted, first)
 
-    def _saved_by_masks(self, m: Module, zero: Value, accept: Value, first: Value) -> Value:
+    def _group_opens(self, m: Module, accept: Value, first: Value) -> Value:
+        """Whether a mask comes before the beat."""
+        group_beats = max(1, mask_bits(self._fmt) // self._lanes)
+        if group_beats == 1:
+            return Const(1)
+        place = Signal(ceil_log2(group_beats), name="group_place", reset_less=True)
+        now = Signal.like(place, name="group_now")
+        m.d.comb += now.eq(Mux(first, 0, place))
+        with m.If(accept):
+            m.d.sync += place.eq(now + 1)
+        return now == 0
+
+    def _saved_by_masks(self, m: Module, zero: Value, opens: Value, counted: Value, first: Value) -> Value:
         """Bits saved by masks: W for a zero, less the masks."""
         fmt, lanes = self._fmt, self._lanes
         group_bits = mask_bits(fmt)
         mask_symbols = group_bits // fmt.word_bits
-        group_beats = max(1, group_bits // lanes)
-        opens: Value = Const(1)
-        if group_beats > 1:
-            place = Signal(ceil_log2(group_beats), name="group_place", reset_less=True)
-            now = Signal.like(place, name="group_now")
-            m.d.comb += now.eq(Mux(first, 0, place))
-            with m.If(accept):
-                m.d.sync += place.eq(now + 1)
-            opens = now == 0
         groups = -(-fmt.tile_symbols // group_bits)
         symbols = lanes * -(-fmt.tile_symbols // lanes)
         bounds = -groups * mask_symbols, symbols - groups * mask_symbols
-        total = _total(m, "zvc", zero, list(range(lanes + 1)), bounds, accept, first, Mux(opens, -mask_symbols, 0))
+        parts = [zeros - mask for mask in (0, mask_symbols) for zeros in range(lanes + 1)]
+        total = _total(m, "zvc", sum(zero) + Mux(opens, lanes + 1, 0), parts, bounds, counted, first)
         return Cat(Const(0, ceil_log2(fmt.word_bits)), total).as_signed()
 
 
-def _total(m, name: str, flags: Value, parts: list[int], bounds, accept: Value, first: Value, more=0) -> Signal:
-    """The sum of ``parts[flags set]`` and `more` over the beats of a tile."""
+def _total(m, name: str, which: Value, parts: list[int], bounds, counted: Value, first: Value) -> Signal:
+    """The sum of ``parts[which]`` over the beats of a tile."""
     total = Signal(signed(max(bits_for(bound, True) for bound in bounds)), name=f"{name}_saved", reset_less=True)
-    count = Signal(range(len(parts)), name=f"{name}_count")
-    part = Signal(range(min(parts), max(parts) + 1), name=f"{name}_part")
-    m.d.comb += count.eq(sum(flags))
-    with m.Switch(count):
+    part = Signal(range(min(parts), max(parts) + 1), name=f"{name}_part", reset_less=True)
+    with m.Switch(which):
         for number, value in enumerate(parts):
             with m.Case(number):
-                m.d.comb += part.eq(value)
-    with m.If(accept):
-        m.d.sync += total.eq(Mux(first, 0, total) + (part + more))
+                m.d.sync += part.eq(value)
+    kept = total & (~first).replicate(len(total))
+    with m.If(counted):
+        m.d.sync += total.eq(kept.as_signed() + part)
     return total
+
+
+def _next_tile(place: Value) -> Value:
+    """The next place of the 63 in the tiles' queue, as a shift register counts (x^6 + x^5 + 1): no carry."""
+    return Cat(place[-1] ^ place[-2], place[:-1])
 
 
 def _around(place: Value, depth: int) -> Value:

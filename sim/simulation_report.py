@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sim import simulation_plots as plots
 from sim.output import write_files
-from sim.plots import to_png, to_svg
+from sim.plots import to_svg
 from sim.simulation import Simulation
 from sim.simulation_page import render_simulation
 from sim.simulation_summary import SimulatedLayer, SimulationSummary, summarize_simulation
@@ -40,7 +40,6 @@ def write_simulation(result: Simulation, folder: Path, command: str, layer: str 
     }
     drawn = {name: to_svg(figure) for name, figure in figures.items()}
     files: dict[str, bytes | str] = {f"{name}.svg": svg for name, svg in drawn.items()}
-    files |= {f"{name}.png": to_png(figure) for name, figure in figures.items()}
     files["layers.csv"] = simulated_layers_csv(summary)
     files["summary.json"] = summary.model_dump_json(indent=1) + "\n"
     # The page comes last: where it stands, all else does.

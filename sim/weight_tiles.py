@@ -91,7 +91,7 @@ def _filters_first(values: NDArray[Any], weight: Weight, layer: Layer, shape: La
         split = values.reshape(shape.groups, shape.group_channels, shape.group_filters, -1)
         return split.transpose(0, 2, 1, 3).reshape(shape.filters, shape.group_channels, -1)
     axis = weight.channel_axis % values.ndim
-    return np.moveaxis(values, axis, 0).reshape(values.shape[axis], shape.group_channels, -1)
+    return np.moveaxis(values, axis, 0).reshape(shape.filters, shape.group_channels, -1)
 
 
 def unknown_layers(network: Network, weights: Mapping[str, Weight]) -> tuple[str, ...]:

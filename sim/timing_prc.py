@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from golden.activations.prc import PrcFormat
 
-__all__ = ["DECODE_LATENCY_CYCLES", "decode_cycles", "steps"]
+__all__ = ["DECODE_LATENCY_CYCLES", "decode_cycles", "encode_cycles", "encode_latency_cycles", "steps"]
 
 DECODE_LATENCY_CYCLES = 4
 
@@ -29,3 +29,20 @@ def decode_cycles(shape: tuple[int, int, int], words: int) -> int:
         Words of the tile's stream.
     """
     return max(steps(shape), words)
+
+
+def encode_cycles(shape: tuple[int, int, int], words: int) -> int:
+    """Cycles from a tile's first word to the next one's, tiles of one shape back to back and no one waiting.
+
+    As many as the decoder's: four symbols come in each cycle, and only a tile of one step has more words than steps.
+    """
+    return decode_cycles(shape, words)
+
+
+def encode_latency_cycles(shape: tuple[int, int, int]) -> int:
+    """Cycles from a tile's last symbols to its first word, for two channels or more.
+
+    The last planes are read again when they have been seen whole, and a tile is sent when it is coded.
+    """
+    height, width, _ = shape
+    return height * width + 10

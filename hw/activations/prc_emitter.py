@@ -1,0 +1,238 @@
+"""Units of an encoder of prc in the order in which a decoder asks for them, to words."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from golden.activations.prc import PrcFormat
+from hw.activations.prc_ports import prc_word_bits
+from hw.memory import Memory
+from hw.packet import Packet
+
+__all__ = ["TILES", "UnitEmitter", "unit_depth"]
+
+TILES = 16
+_MARGIN = 3 * TILES
+
+
+def unit_depth(tile: tuple[int, int, int]) -> int:
+    """Units that each lane's memory holds, and steps whose asks are remembered: a tile's and those of the next."""
+    height, width, channels = tile
+    steps = height * width * -(-channels // 4)
+    return 1 << ceil_log2(max(64, steps + 2 * _MARGIN, steps + steps // 4))
+
+
+class UnitEmitter(wiring.Component):
+    """Keeps units and asks of a tile until it is coded; then lets the units out in the order of the asks.
+
+    A step's asks are one memory word, and each lane has its own memories, so that a step's units come in one cycle. A
+    tile's first step has two units a lane, four a cycle. What lanes ask for behind their last code is zero, and is left
+    out once no lane has any more. Memories are read in every cycle in which units are on their way; what was not
+    written yet is not used.
+
+    Members
+    -------
+    roomy : Out
+        There is room for another step.
+    ask_valid, asks : In
+        A step but a tile's first is put: the lanes that ask before it.
+    write, units : In
+        Units that are full, of any lanes.
+    end, lanes : In
+        With the last units of a tile: it is coded, and began with so many lanes.
+    o : Out(stream of Packet(word))
+    """
+
+    o: stream.Interface
+
+    def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int]) -> None:
+        self._fmt, self._depth = fmt, unit_depth(tile)
+        super().__init__(
+            {
+                "roomy": Out(1),
+                "ask_valid": In(1),
+                "asks": In(fmt.lanes),
+                "write": In(fmt.lanes),
+                "units": In(fmt.unit_bits).array(fmt.lanes),
+                "end": In(1),
+                "lanes": In(3),
+                "o": Out(stream.Signature(Packet(prc_word_bits(fmt)))),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        fmt, lanes, depth = self._fmt, self._fmt.lanes, self._depth
+        unit_bits, bits = fmt.unit_bits, ceil_log2(self._depth)
+        m.submodules.asked = asked = Memory(lanes, depth)
+        tile_bits = ceil_log2(TILES)
+        m.submodules.tiles = tiles = Memory(3 + bits + lanes * bits, TILES)
+        # A lane's units lie in two memories, so that the first two of a tile can be read at once; each tile begins in
+        # the first of them.
+        banks = []
+        for lane in range(lanes):
+            pair = [Memory(unit_bits, depth // 2) for _ in range(2)]
+            for parity, bank in enumerate(pair):
+                m.submodules[f"units_{lane}_{parity}"] = bank
+            banks.append(pair)
+
+        ask_tail, ask_head = Signal(bits), Signal(bits)
+        tile_tail, tile_head = Signal(tile_bits + 1), Signal(tile_bits + 1)
+        used, tiles_used = Signal(bits), Signal(tile_bits + 1)
+        m.d.comb += [
+            used.eq(ask_tail - ask_head),
+            tiles_used.eq(tile_tail - tile_head),
+            asked.write.eq(self.ask_valid),
+            asked.write_address.eq(ask_tail),
+            asked.write_data.eq(self.asks),
+        ]
+        m.d.sync += self.roomy.eq((used < depth - _MARGIN) & (tiles_used < TILES - 4))
+        with m.If(self.ask_valid):
+            m.d.sync += ask_tail.eq(ask_tail + 1)
+        with m.If(self.end):
+            m.d.sync += tile_tail.eq(tile_tail + 1)
+        tails, ends = [], []
+        for lane in range(lanes):
+            tail, behind = Signal(bits, name=f"tail_{lane}"), Signal(bits, name=f"behind_{lane}")
+            m.d.comb += behind.eq(tail + self.write[lane])
+            m.d.sync += tail.eq(Mux(self.end, Cat(0, behind[1:] + behind[0]), behind))
+            for parity, bank in enumerate(banks[lane]):
+                m.d.comb += [
+                    bank.write.eq(self.write[lane] & (tail[0] == parity)),
+                    bank.write_address.eq(tail[1:]),
+                    bank.write_data.eq(self.units[lane]),
+                ]
+            tails.append(tail)
+            ends.append(behind)
+        m.d.comb += [
+            tiles.write.eq(self.end),
+            tiles.write_address.eq(tile_tail),
+            tiles.write_data.eq(Cat(self.lanes, ask_tail, *ends)),
+        ]
+
+        # A tile: its first two units a lane in one step or two, then those of each step until the last real one.
+        info = tiles.read_data
+        first_lanes, ask_end = info[:3], info[3 : 3 + bits]
+        end_places = [info[3 + bits * (lane + 1) : 3 + bits * (lane + 2)] for lane in range(lanes)]
+        active, phase = Signal(), Signal(2)
+        go, done, full_go = Signal(), Signal(), Signal()
+
+        opening = Signal(2)
+        m.d.comb += opening.eq(Cat(phase == 0, phase == 1))
+        heads, reals, places = [], [], []
+        for lane in range(lanes):
+            head = Signal(bits, name=f"head_{lane}")
+            after = Signal(bits, name=f"after_{lane}")
+            one, two, wants = Signal(name=f"one_{lane}"), Signal(name=f"two_{lane}"), Signal(name=f"wants_{lane}")
+            m.d.comb += [
+                one.eq(head != end_places[lane]),
+                two.eq(one & ((head + 1)[:bits] != end_places[lane])),
+                wants.eq(Mux(phase == 2, asked.read_data[lane], opening[lane // 2])),
+                after.eq(head + Mux(wants & one, Mux((phase != 2) & two, 2, 1), 0)),
+            ]
+            heads.append(head)
+            reals.append((one, two, wants))
+            places.append(after)
+            with m.If(full_go):
+                m.d.sync += head.eq(Mux(done, Cat(0, end_places[lane][1:] + end_places[lane][0]), after))
+            for parity, bank in enumerate(banks[lane]):
+                m.d.comb += [bank.read.eq(full_go), bank.read_address.eq(head[1:] + (head[0] & (1 - parity)))]
+        m.d.comb += [
+            full_go.eq(go & active),
+            done.eq(Cat(after == end for after, end in zip(places, end_places, strict=True)).all()),
+            asked.read.eq(full_go),
+            asked.read_address.eq(ask_head),
+            tiles.read_address.eq(tile_head),
+            tiles.read.eq((~active | (full_go & done)) & (tiles_used != 0)),
+        ]
+        with m.If(tiles.read):
+            m.d.sync += [active.eq(1), phase.eq(0), tile_head.eq(tile_head + 1)]
+        with m.Elif(full_go & done):
+            m.d.sync += active.eq(0)
+        with m.Elif(full_go):
+            m.d.sync += phase.eq(Mux((phase == 0) & (first_lanes > 2), 1, 2))
+        with m.If(full_go):
+            with m.If(done):
+                m.d.sync += ask_head.eq(ask_end)
+            with m.Elif((phase != 0) | (first_lanes <= 2)):
+                m.d.sync += ask_head.eq(ask_head + 1)
+
+        # The units of a step stand in up to four slots; those behind a tile's last real one are left out.
+        slot_asked, slot_real = Signal(4), Signal(4)
+        pairs = []
+        for lower in (0, 2):
+            flags = []
+            for lane in (lower, lower + 1):
+                one, two, _ = reals[lane]
+                exists = 1 if lane == 0 else first_lanes > lane
+                flags.append((exists, one, two))
+            pairs.append((Cat(flags[0][0], flags[0][0], flags[1][0], flags[1][0]), Cat(flags[0][1:], flags[1][1:])))
+        with m.Switch(phase):
+            for n, (asks, real) in enumerate(pairs):
+                with m.Case(n):
+                    m.d.comb += [slot_asked.eq(asks), slot_real.eq(real)]
+            with m.Default():
+                m.d.comb += [slot_asked.eq(asked.read_data), slot_real.eq(Cat(one & wants for one, _, wants in reals))]
+        push, push_done, push_phase = Signal(), Signal(), Signal(2)
+        push_asked, push_real, push_parity = Signal(4), Signal(4), Signal(4)
+        with m.If(go):
+            m.d.sync += [
+                push.eq(active),
+                push_done.eq(done),
+                push_phase.eq(phase),
+                push_asked.eq(Cat(slot_asked[n] & (~done | slot_real[n:].any()) for n in range(4))),
+                push_real.eq(slot_real),
+                push_parity.eq(Cat(head[0] for head in heads)),
+            ]
+
+        slots = []
+        for n in range(4):
+            low, high = n // 2, 2 + n // 2
+            slot = Signal(unit_bits, name=f"slot_{n}")
+            single = Mux(push_parity[n], banks[n][1].read_data, banks[n][0].read_data)
+            first, second = banks[low][n % 2].read_data, banks[high][n % 2].read_data
+            m.d.comb += slot.eq(
+                Mux(push_phase[1], single, Mux(push_phase[0], second, first)) & push_real[n].replicate(unit_bits)
+            )
+            slots.append(slot)
+        self._pack(m, go, push, push_done, push_asked, slots)
+        return m
+
+    def _pack(self, m: Module, go: Value, push: Value, done: Value, asked: Value, slots: list[Value]) -> None:
+        """Units of slots to words; a tile's last word may leave while the next tile's units come."""
+        unit_bits, width = self._fmt.unit_bits, prc_word_bits(self._fmt)
+        held, held_units, closing = Signal(width), Signal(3), Signal()
+        count, field = Signal(3), Signal(width)
+        m.d.comb += count.eq(sum(asked))
+        packed = Cat(slots[3])
+        for n in (2, 1, 0):
+            packed = Mux(asked[n], Cat(slots[n], packed), packed)
+        m.d.comb += field.eq(packed)
+        spills, total, both, whole = Signal(), Signal(4), Signal(2 * width), Signal()
+        m.d.comb += [
+            whole.eq(closing | held_units[2]),
+            total.eq(held_units + count),
+            both.eq(held | (field << (held_units[:2] * unit_bits))),
+            spills.eq(total > 4),
+        ]
+        fills = push & ((total >= 4) | done)
+        m.d.comb += [
+            self.o.valid.eq(Mux(whole, closing | push, fills)),
+            self.o.payload.data.eq(Mux(whole, held, both)),
+            self.o.payload.last.eq(Mux(whole, closing, done & ~spills)),
+            go.eq(~self.o.valid | self.o.ready),
+        ]
+        with m.If(go & whole & (closing | push)):
+            m.d.sync += [
+                held.eq(field & push.replicate(width)),
+                held_units.eq(Mux(push, count, 0)),
+                closing.eq(push & done),
+            ]
+        with m.Elif(go & push):
+            with m.If(total >= 4):
+                m.d.sync += [held.eq(both[width:]), held_units.eq(total - 4), closing.eq(done & spills)]
+            with m.Elif(done):
+                m.d.sync += [held.eq(0), held_units.eq(0), closing.eq(0)]
+            with m.Else():
+                m.d.sync += [held.eq(both), held_units.eq(total)]

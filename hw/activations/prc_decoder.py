@@ -15,7 +15,37 @@ __all__ = ["PrcDecoder"]
 
 
 class PrcDecoder(wiring.Component):
-    """Decodes tiles, one symbol of each of four planes per cycle."""
+    """Decodes tiles, one symbol of each of four planes per cycle.
+
+    *Order of symbols*: planes 0..3 in step, place by place in raster order, then planes 4..7, and so on. No memory puts
+    them in another order here: whoever wants one plane after the other keeps four of them. A group of less than four
+    planes takes as long as a full one.
+
+    *Cycles*: a tile of h x w x c symbols takes ``max(h w ceil(c / 4), words)`` cycles, tiles back to back, whatever its
+    symbols are: words of the next tile come in while a tile is read. The first beat leaves 4 cycles after the first
+    word comes. (Tiles of a single step can have two words; all others have at most one a step.) A decoder that waits
+    for a word or for its sink stands still and loses nothing else.
+
+    *Bad streams*: every tile ends with its last symbol, whatever the words are. `error` is set if the golden decoder
+    refuses the stream (a code passes its end, a residual is too large, a bit behind a lane's last code is set), or if
+    the last word is not the one in which the last code ends, or has bits set behind it. Of a stream that is too long
+    the rest is dropped, and the next tile is read as if nothing had been.
+
+    Parameters
+    ----------
+    fmt : PrcFormat
+    tile : tuple of int
+        Height, width and channels of the largest tile.
+
+    Members
+    -------
+    i_tile : In(stream of PlaneOrder)
+        One for each tile, taken before its first step.
+    i : In(stream of Packet(word))
+        Streams; `last` with the last word of each, which is filled up with zeros.
+    o : Out(stream of Packet(PlaneBeat))
+        `last` with the tile's last beat.
+    """
 
     i_tile: stream.Interface
     i: stream.Interface

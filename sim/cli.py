@@ -6,7 +6,7 @@ import shlex
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.console import Console
 from golden.activations.scan import TILE_SCANS
 from golden.tile_format import LAYOUTS
 from hw import cli as hw_cli
-from sim import accelerator_cli, reproduce_cli, sweep_cli, validate_cli, weights_cli
+from sim import accelerator_cli, reproduce_cli, simulate_cli, sweep_cli, validate_cli, weights_cli
 from sim.config import BYPASSES, CODECS, RunConfig, parse_tile
 from sim.progress import progress_bar
 
@@ -29,6 +29,8 @@ app.add_typer(accelerator_cli.app, name="accelerators")
 app.add_typer(reproduce_cli.app, name="reproduce")
 app.add_typer(validate_cli.app, name="validate")
 app.add_typer(weights_cli.app, name="weights")
+app.command()(simulate_cli.simulate)
+app.command()(simulate_cli.energy)
 app.command()(sweep_cli.sweep)
 app.command()(sweep_cli.compare)
 app.command()(hw_cli.rtl)
@@ -171,6 +173,7 @@ def cosim(
     from sim.lite0 import build_lite0
     from sim.network import load_network
     from sim.tensors import Recorder
+    from sim.timing import CodecTiming
 
     photos = load_images(images or PHOTOS)[:1]
     network = load_network(model if model else build_lite0())
@@ -181,7 +184,15 @@ def cosim(
         NamedTensor(tensor.name, sample.symbols[tensor.name], recorder.quantization[tensor.name].zero_point)
         for tensor in network.activations
     )
-    if not hw_cli.run_cosim(tensors, len(network.activations), lanes, config.format_of("best")):
+    fmt = config.format_of("best")
+    timing = CodecTiming(fmt, lanes)
+
+    def cycles_off(result: Any) -> int:
+        batch, encoded, decoded = result.batch, result.encode.beats_out, result.decode.beats_out
+        tiles = batch.values, batch.starts, batch.modes, batch.zero_point
+        return timing.cycles_off(*tiles, batch.words, batch.bursts, encoded, decoded)
+
+    if not hw_cli.run_cosim(tensors, len(network.activations), lanes, fmt, cycles_off):
         raise typer.Exit(1)
 
 

@@ -1,13 +1,12 @@
+# amaranth: UnusedElaboratable=no
 """The chooser: golden's mode for each tile, symbols and orders unchanged, and no cycle lost."""
-
-from functools import cache
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden.tile_format import MODES, TileFormat, codec_of
-from hw.activations.chooser import Chooser
+from hw.activations.chooser import WAITING_TILES, Chooser, ring_beats
 from hw.activations.ports import ChooseOrder, EncodeOrder
 from tests.hw.call import STALLS, call
 from tests.hw.tiles import Tile, beats
@@ -24,12 +23,7 @@ FORMATS = [
 ]
 
 
-@cache
-def _core(fmt: TileFormat, lanes: int) -> Chooser:
-    return Chooser(fmt, lanes)
-
-
-def best_mode(tile: Tile, fmt: TileFormat) -> str:
+def _best_mode(tile: Tile, fmt: TileFormat) -> str:
     return min(fmt.modes, key=lambda m: (codec_of(fmt, m).encode(tile.symbols, tile.zero_point).bits, MODES.index(m)))
 
 
@@ -39,7 +33,7 @@ def _order(tile: Tile, fmt: TileFormat, told: str | None) -> int:
 
 
 def _made(tile: Tile, fmt: TileFormat, told: str | None) -> int:
-    mode = MODES.index(told or best_mode(tile, fmt))
+    mode = MODES.index(told or _best_mode(tile, fmt))
     return EncodeOrder(fmt).const({"mode": mode, "zero_point": tile.zero_point, "number": tile.number}).as_value().value
 
 
@@ -73,3 +67,53 @@ def tiles_of(draw, fmt: TileFormat):
 @given(data=st.data())
 def test_modes_are_those_of_golden(fmt, lanes, stall, data):
     _run(fmt, lanes, data.draw(st.lists(tiles_of(fmt), min_size=1, max_size=6)), stall)
+
+
+def _cycles(counts: list[int], fmt: TileFormat, lanes: int) -> tuple[list[int], list[int]]:
+    """The docstring's rule: beats in without a gap; a tile leaves 4 cycles after its end or behind the one before."""
+    came = list(range(sum(counts)))
+    left: list[int] = []
+    for at, count in enumerate(counts):
+        first = max(sum(counts[: at + 1]) - 1 + 4, left[-1] + 1 if left else 0)
+        left += range(first, first + count)
+    return came, left
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [[12], [1] * 20, [12, 1, 12, 1, 1, 12], [1, 12, 12, 1, 1, 1, 1, 12, 12], [12, *[1] * 13, 12, 3, 12]],
+    ids=str,
+)
+def test_no_cycle_is_lost_whatever_the_lengths(counts):
+    fmt, lanes = FORMATS[0]
+    tiles = [(Tile((number,) * (count * lanes), number=number), None) for number, count in enumerate(counts)]
+    made = _run(fmt, lanes, tiles)
+    assert (made["i"].cycles, made["o"].cycles) == _cycles(counts, fmt, lanes)
+
+
+def test_more_tiles_than_the_queue_holds_wait():
+    fmt = TileFormat(tile=(2, 8, 16))
+    counts = [256, *[1] * (WAITING_TILES + 40)]
+    made = _run(fmt, 1, [(Tile((1,) * count, number=count), None) for count in counts])
+    # All that come while the first tile leaves are held, then one comes for each that leaves.
+    begins = made["o"].cycles[0]
+    assert made["o"].cycles == list(range(begins, begins + sum(counts)))
+    assert sum(cycle < begins + 255 for cycle in made["i"].cycles) == 256 + WAITING_TILES
+
+
+@pytest.mark.parametrize(
+    ("fmt", "lanes", "error", "rule"),
+    [
+        (TileFormat(), 3, ValueError, "lanes must be 1, 2, 4 or 8, not 3"),
+        (TileFormat(modes=("raw", "prc")), 4, ValueError, "modes of hardware must be of"),
+        ("tile", 4, TypeError, "fmt must be a TileFormat, not str"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_built_is_refused(fmt, lanes, error, rule):
+    with pytest.raises(error, match=rule):
+        Chooser(fmt, lanes)
+
+
+def test_ring_has_room_for_little_more_than_a_tile():
+    assert ring_beats(TileFormat(), 4) == 520

@@ -10,7 +10,7 @@ from hw.activations.ports import ChooseOrder
 from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.adaptive_encoder import AdaptiveEncoder
-from sim.timing import CodecTiming
+from sim.timing import SHELL_CYCLES, CodecTiming
 from tests.hw.call import call
 from tests.hw.tiles import Tile, beats, decode_order, encode_order, words
 
@@ -89,3 +89,23 @@ def test_decoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
     payload = np.frombuffer(b"".join(payloads), np.uint64)
     times = CodecTiming(fmt, lanes).decode(*_arrays(tiles, fmt), payload, bursts)
     assert (times.beats.tolist(), times.words.tolist()) == (made["o"].cycles, made["i"].cycles)
+
+
+def test_cycles_off_are_those_of_the_last_transfers_of_tiles():
+    fmt, lanes = CORES[0]
+    tiles = [Tile((0,) * 40, "zvc", 0, 0), Tile((1, 2, 3), "raw", 0, 1)]
+    payloads = [tile.payload(fmt) for tile in tiles]
+    bursts = np.array([len(payload) // fmt.burst_bytes for payload in payloads])
+    coded = (*_arrays(tiles, fmt), np.frombuffer(b"".join(payloads), np.uint64), bursts)
+    timing = CodecTiming(fmt, lanes)
+    words_at, beats_at = timing.encode(*coded[:4]).words + SHELL_CYCLES, timing.decode(*coded).beats + SHELL_CYCLES
+    assert timing.cycles_off(*coded, words_at, beats_at) == 0
+    late = words_at + 3 * (np.arange(words_at.size) == words_at.size - 1)
+    assert timing.cycles_off(*coded, late, beats_at - 1) == 3 + 2
+    with pytest.raises(ValueError, match="measured cycles must be"):
+        timing.cycles_off(*coded, words_at[1:], beats_at)
+
+
+def test_lanes_that_no_core_has_are_refused():
+    with pytest.raises(ValueError, match="lanes must be 1, 2, 4 or 8, not 3"):
+        CodecTiming(TileFormat(), 3)

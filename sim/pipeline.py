@@ -10,6 +10,9 @@
 A step's load waits for a free input buffer (its own turn ago: the step two before, or one with single buffers), its
 compute for a free output buffer likewise. Memory serves whoever can begin first, loads before stores.
 
+A load or store is not interrupted: one that a slow codec draws out keeps the other port waiting, where a memory that
+interleaves both ports' bursts would not. A FIFO that takes the whole difference comes to the same as such a memory.
+
 Decoder and encoder work at a steady rate while the data moves; a load begins when the decoder is done with the one
 before, and memory may store meanwhile. Where memory is the faster side, its FIFO of F bytes
 fills, and memory then waits: a load of B bytes that takes L on the bus and D in the decoder holds the bus for

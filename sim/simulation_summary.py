@@ -26,6 +26,8 @@ ASSUMPTIONS = (
     "weights are quantized to 8 bits per tensor and coded offline, each tile of the mapping on its own; biases take "
     "four bytes each, once a layer",
     "memory serves a layer's requests back to back; its time is shared out to steps by bytes; idle channels power down",
+    "a step's load or store is not interrupted: while a slow codec draws it out, the other port waits; FIFOs deep "
+    "enough to end this (they are told) show what finer interleaving would give",
     "codecs take ceil(symbols / lanes) cycles for a tile at the array's clock; the weight decoder works beside the "
     "activation decoder; a design without codecs has neither",
     "the array does all its MACs in every cycle (no loss at edges or in depthwise layers); a window without weights "

@@ -29,11 +29,6 @@ app.add_typer(accelerator_cli.app, name="accelerators")
 app.add_typer(reproduce_cli.app, name="reproduce")
 app.add_typer(validate_cli.app, name="validate")
 app.add_typer(weights_cli.app, name="weights")
-app.command()(simulate_cli.simulate)
-app.command()(simulate_cli.energy)
-app.command()(sweep_cli.sweep)
-app.command()(sweep_cli.compare)
-app.command()(hw_cli.rtl)
 
 _PIXEL_LIMIT = 1e6  # of mean and spread: beyond it pixels are lost in float32
 
@@ -66,7 +61,7 @@ def thinwire(
 
 @app.command()
 def report(
-    model: Annotated[Path | None, typer.Argument(metavar="[MODEL.onnx]", help="Default: EfficientNet-Lite0.")] = None,
+    model: Annotated[Path | None, typer.Argument(metavar="MODEL.onnx", help="Default: EfficientNet-Lite0.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images; four photos by default.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("thinwire-report"),
     codec: CodecOption = "best",
@@ -160,7 +155,7 @@ def decode(
 
 @app.command()
 def cosim(
-    model: Annotated[Path | None, typer.Argument(metavar="[MODEL.onnx]", help="Default: EfficientNet-Lite0.")] = None,
+    model: Annotated[Path | None, typer.Argument(metavar="MODEL.onnx", help="Default: EfficientNet-Lite0.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images; the first one is used.")] = None,
     lanes: Annotated[int, typer.Option(help="Symbols per cycle: 1, 2, 4 or 8.")] = 4,
     run_bits: RunBitsOption = 3,
@@ -194,6 +189,13 @@ def cosim(
 
     if not hw_cli.run_cosim(tensors, len(network.activations), lanes, fmt, cycles_off):
         raise typer.Exit(1)
+
+
+app.command()(hw_cli.rtl)
+app.command()(simulate_cli.simulate)
+app.command()(simulate_cli.energy)
+app.command()(sweep_cli.sweep)
+app.command()(sweep_cli.compare)
 
 
 def main() -> None:

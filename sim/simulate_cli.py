@@ -24,7 +24,7 @@ AcceleratorOption = Annotated[
 
 
 def simulate(
-    model: Annotated[Path | None, typer.Argument(metavar="[MODEL.onnx]", help="Default: EfficientNet-Lite0.")] = None,
+    model: Annotated[Path | None, typer.Argument(metavar="MODEL.onnx", help="Default: EfficientNet-Lite0.")] = None,
     accelerator: AcceleratorOption = "mobile",
     images: Annotated[Path | None, typer.Option(help="Folder of images; four photos by default.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("thinwire-simulation"),

@@ -17,7 +17,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="A network's weights through the weight codecs.", no_args_is_help=True, rich_markup_mode=None)
 
-ModelArgument = Annotated[Path | None, typer.Argument(metavar="[MODEL.onnx]", help="Default: EfficientNet-Lite0.")]
+ModelArgument = Annotated[Path | None, typer.Argument(metavar="MODEL.onnx", help="Default: EfficientNet-Lite0.")]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="What compress wrote.")]
 BitsOption = Annotated[int, typer.Option(help="Bits of a quantized or shared weight.")]
 DensityOption = Annotated[float, typer.Option(help="Share of weights that stays, by magnitude: 0..1.")]

@@ -105,3 +105,16 @@ def jumps(shape: Shape) -> Planes:
     size = shape[0] * shape[1]
     plane = [200 if place % 16 == 15 else 10 for place in range(size)]
     return Planes(shape, tuple(plane * shape[2]), 5)
+
+
+def escaped(size: int, seed: int) -> tuple[Planes, list[int]]:
+    """Four planes of one column in which all symbols escape, as no encoder would: a unit a lane in every step."""
+    planes_drawn = dense((size, 1, 4), seed)
+    lanes = []
+    for lane in range(4):
+        first, *others = planes_drawn.symbols[lane * size : (lane + 1) * size]
+        lanes.append(first << 4 | sum((0xFF | symbol << 8) << 12 + 16 * at for at, symbol in enumerate(others)))
+    asked = [(lane, unit) for lane in range(4) for unit in range(2)]
+    asked += [(lane, unit) for unit in range(2, size) for lane in range(4)]
+    units = [lanes[lane] >> 16 * unit & 0xFFFF for lane, unit in asked]
+    return planes_drawn, [sum(u << 16 * n for n, u in enumerate(units[at : at + 4])) for at in range(0, len(units), 4)]

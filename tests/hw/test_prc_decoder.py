@@ -7,7 +7,7 @@ import pytest
 from call import STALLS, call
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prc_tiles import Planes, dense, jumps, planes, transfers, zeros
+from prc_tiles import Planes, dense, escaped, jumps, planes, transfers, zeros
 
 from golden.activations.prc import PrcFormat
 from hw.activations.prc_decoder import PrcDecoder
@@ -97,14 +97,16 @@ def test_decoder_refuses_what_golden_refuses_and_goes_on(stall, cases):
         assert error or beats == expected
 
 
-def test_every_flip_behind_the_last_code_is_reported():
-    tile = zeros((1, 1, 4))
-    stream = tile.words(BYTES)
-    cases = [[stream[0] ^ 1 << bit, *stream[1:]] for bit in range(64)]
-    cases += [[*stream[:-1], stream[-1] ^ 1 << bit] for bit in range(64)]
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 2), (1, 1, 3), (1, 1, 4), (2, 3, 1)], ids=str)
+def test_every_flip_is_reported_as_golden_reports_it(shape):
+    tile = zeros(shape)
+    (stream, *more) = tile.words(BYTES)
+    cases = [[stream ^ 1 << bit, *more] for bit in range(64)]
+    cases += [[stream, *more[:-1], more[-1] ^ 1 << bit] for bit in range(64) if more]
     results, _ = decode([tile] * len(cases), cases)
-    assert [error for _, error in results] == [tile.read(words, BYTES) is None for words in cases]
-    assert sum(error for _, error in results) > 90
+    expected = [tile.read(words, BYTES) is None for words in cases]
+    assert [error for _, error in results] == expected
+    assert sum(expected) > 40
 
 
 @settings(max_examples=6)
@@ -123,6 +125,16 @@ def test_four_symbols_in_every_cycle(tiles):
     trace = assert_decodes(tiles)
     assert_cycles(tiles, trace)
     assert all(late == early + 1 for early, late in pairwise(trace["o"].cycles))
+
+
+def test_a_word_in_every_cycle():
+    cases = [escaped(size, size) for size in (40, 3, 2, 2, 5, 40)]
+    assert [len(words) for _, words in cases] == [40, 3, 2, 2, 5, 40]
+    assert [tile.read(words, BYTES) for tile, words in cases] == [tile.beats() for tile, _ in cases]
+    results, trace = decode([tile for tile, _ in cases], [words for _, words in cases], tile=(40, 1, 4))
+    assert results == [(tile.beats(), False) for tile, _ in cases]
+    cycles = trace["o"].cycles
+    assert cycles == list(range(cycles[0], cycles[0] + 92))
 
 
 def assert_cycles(tiles, trace):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -68,12 +69,12 @@ def run_cosim(
     """
     from hw.cosim import cosimulate
 
-    table = Table("tensor", "symbols", "tiles", "raw B", "coded B", "index B")
-    for heading in ("encode cycles", "symbols/cycle", "decode cycles", "symbols/cycle", "equal", "cycles off"):
+    table = Table("tensor", "symbols", "tiles", "coded B", "index B", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("encode cycles", "per cycle", "decode cycles", "per cycle", "equal", "cycles off"):
         table.add_column(heading, justify="right")
     for column in table.columns[1:]:
         column.justify = "right"
-    sums = dict.fromkeys(("symbols", "tiles", "raw_bytes", "coded_bytes", "index_bytes"), 0)
+    sums = dict.fromkeys(("symbols", "tiles", "coded_bytes", "index_bytes"), 0)
     encode_cycles = decode_cycles = off = 0
     equal = True
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

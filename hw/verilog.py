@@ -21,7 +21,8 @@ _MODULE = re.compile(r"^module \\(\S+)$", re.MULTILINE)
 _NAME = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
 # Amaranth names each field of a struct, as a wire that repeats a slice of it; most of them drive nothing.
 _ALIAS = re.compile(r"^  wire width \d+ (\\\S*[.\[]\S*)$", re.MULTILINE)
-_SCRIPT = "proc -norom\nopt_expr\nopt_clean\nmemory_collect\nwrite_verilog -sv -noattr\n"
+# No opt_clean: it takes away a register that keeps its initial value and leaves its readers without a driver.
+_SCRIPT = "proc -norom\nopt_expr\nmemory_collect\nwrite_verilog -sv -noattr\n"
 
 
 def to_rtlil(component: wiring.Component, name: str) -> str:

@@ -1,7 +1,7 @@
 // Sends the vectors beside this file through {{ tops | join(", ") }} and compares every transfer.
 // From the folder above, in Icarus or Verilator:
 //   $ iverilog -g2012 -o tb.vvp {{ sources | join(" ") }} tb/{{ name }}_tb.sv && vvp tb.vvp
-//   $ verilator --binary --timing --output-split 0 -Wno-fatal --top-module {{ name }}_tb {{ sources | join(" ") }} tb/{{ name }}_tb.sv && obj_dir/V{{ name }}_tb
+//   $ verilator --binary --timing --output-split 0 -Wno-fatal -CFLAGS -std=c++20 --top-module {{ name }}_tb {{ sources | join(" ") }} tb/{{ name }}_tb.sv && obj_dir/V{{ name }}_tb
 `timescale 1ns / 1ps
 
 module {{ name }}_tb;

@@ -109,6 +109,13 @@ def test_every_flip_is_reported_as_golden_reports_it(shape):
     assert sum(expected) > 40
 
 
+def test_the_tile_behind_one_that_is_too_long_is_read():
+    tile, stream = zeros((1, 1, 4)), zeros((1, 1, 4)).words(BYTES)
+    cases = [words for extra in range(1, 6) for words in ([*stream, *[0] * extra], stream)]
+    results, _ = decode([tile] * len(cases), cases)
+    assert [error for _, error in results] == [True, False] * 5
+
+
 @settings(max_examples=6)
 @given(tiles=st.lists(planes(8, (3, 2, 6)) | planes(8, (1, 1, 8)) | planes(8, (3, 3, 3)), min_size=3, max_size=9))
 def test_cycles_are_those_of_the_formula(tiles):

@@ -44,7 +44,8 @@ def test_bench_passes_in_verilator(folder):
     sources = [str(path) for path in sorted((folder / "rtl").glob("*.sv"))]
     bench = next((folder / "tb").glob("*_tb.sv"))
     options = ["--binary", "--timing", "-Wno-fatal", "-j", "2", "--output-split", "0", "--top-module", bench.stem]
-    code, text = run([str(root / "bin" / "verilator"), *options, "-CFLAGS", "-std=c++20 -O0", *sources, str(bench)], folder)
+    options += ["-CFLAGS", "-std=c++20 -O0"]
+    code, text = run([str(root / "bin" / "verilator"), *options, *sources, str(bench)], folder)
     assert code == 0, text[-2000:]
     code, text = run([str(folder / "obj_dir" / f"V{bench.stem}")], folder)
     assert (code, "PASS" in text) == (0, True), text[-2000:]

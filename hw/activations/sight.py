@@ -148,7 +148,7 @@ class Sight(wiring.Component):
                 ends_padded.eq(padded),
                 ends_bad.eq(Mux(upper_last, tile_bad, self.bad)),
                 has_ended.eq(self.final),
-                at_last.eq(moves & self.last),
+                at_last.eq(fits[1]),
             ]
         with m.Elif(skips & self.valid):
             m.d.sync += at_last.eq(self.last)

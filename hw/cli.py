@@ -76,6 +76,7 @@ def run_cosim(
         column.justify = "right"
     sums = dict.fromkeys(("symbols", "tiles", "coded_bytes", "index_bytes"), 0)
     encode_cycles = decode_cycles = off = 0
+    latencies: set[tuple[int, int]] = set()
     equal = True
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -87,6 +88,7 @@ def run_cosim(
             encode_cycles += result.encode.cycles
             decode_cycles += result.decode.cycles
             equal &= result.equal
+            latencies.add((result.encode.latency, result.decode.latency))
             missed = cycles_off(result) if cycles_off else 0
             off += missed
             rates = result.symbols_per_cycle
@@ -106,4 +108,9 @@ def run_cosim(
     measured = (f"{encode_cycles:,}", rates[0], f"{decode_cycles:,}", rates[1])
     table.add_row("all", *totals, *measured, "yes" if equal else "NO", str(off) if cycles_off else "")
     Console().print(table)
+    encode, decode = (sorted(latency) for latency in zip(*latencies, strict=True))
+    Console().print(
+        f"First beat out after {encode[0]} to {encode[-1]} cycles (encoder), {decode[0]} to {decode[-1]} (decoder).",
+        highlight=False,
+    )
     return equal and not off

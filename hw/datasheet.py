@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,8 @@ _CORES = {
     "index_builder": (IndexBuilder,),
     "index_reader": (IndexReader,),
 }
+_STORE = re.compile(r"^module (\w+)\(|^  reg \[(\d+):0\] store \[(\d+):0\];", re.MULTILINE)
 _FIELDS = {
-    "mode": f"mode of the tile: {', '.join(f'{number} {mode}' for number, mode in enumerate(MODES))}",
     "zero_point": "the symbol that means zero",
     "number": "number of the tile mod 2^15, or of the group mod 2^16: first state of the CRC",
     "told": "1: take `mode` as told; 0: choose",
@@ -43,7 +44,9 @@ _COSTS = {"adaptive_encoder": ("chooser", "encoder"), "index_builder": ("index b
 _COSTS |= {"index_reader": ("index reader",), "encoder": ("encoder",), "decoder": ("decoder",)}
 
 
-def datasheet(codec: str, fmt: TileFormat, lanes: int, modules: list[tuple[str, str, Shell]]) -> dict[str, Any]:
+def datasheet(
+    codec: str, fmt: TileFormat, lanes: int, modules: list[tuple[str, str, Shell]], verilog: dict[str, str]
+) -> dict[str, Any]:
     """All facts of a generated codec.
 
     Parameters
@@ -53,6 +56,8 @@ def datasheet(codec: str, fmt: TileFormat, lanes: int, modules: list[tuple[str, 
     lanes : int
     modules : list of (str, str, Shell)
         Name in Verilog, kind of core, and its shell.
+    verilog : dict of str to str
+        Text of each module by name; it tells the memories.
     """
     return {
         "codec": codec,
@@ -61,7 +66,10 @@ def datasheet(codec: str, fmt: TileFormat, lanes: int, modules: list[tuple[str, 
         "word_bits": word_bits(fmt, lanes),
         "limits": _limits(fmt),
         "buffers": _buffers(fmt, lanes),
-        "modules": [_module(name, kind, shell, fmt, lanes) for name, kind, shell in modules],
+        "modules": [
+            _module(name, kind, shell, fmt, lanes) | {"memories": _memories(verilog[name])}
+            for name, kind, shell in modules
+        ],
     }
 
 
@@ -89,9 +97,20 @@ def _module(name: str, kind: str, shell: Shell, fmt: TileFormat, lanes: int) -> 
         "name": name,
         "kind": kind,
         "what": "\n\n".join(_prose(core) for core in _CORES[kind]),
-        "streams": [_stream(channel) for channel in shell.channels],
+        "streams": [_stream(channel, fmt) for channel in shell.channels],
         "cost": _cost(kind, fmt, lanes),
     }
+
+
+def _memories(verilog: str) -> list[dict[str, Any]]:
+    """Every memory: the module that is nothing else, its bits a word and its words."""
+    memories, module = [], ""
+    for name, top_bit, last in _STORE.findall(verilog):
+        if name:
+            module = name
+        else:
+            memories.append({"module": module, "word_bits": int(top_bit) + 1, "words": int(last) + 1})
+    return memories
 
 
 def _prose(core: type) -> str:
@@ -100,7 +119,13 @@ def _prose(core: type) -> str:
     return text.partition("\nParameters\n")[0].partition("\nMembers\n")[0].strip()
 
 
-def _stream(channel: Channel) -> dict[str, Any]:
+def _meaning(field: str, fmt: TileFormat) -> str:
+    if field == "mode":
+        return "mode of the tile: " + ", ".join(f"{MODES.index(mode)} {mode}" for mode in fmt.modes)
+    return _FIELDS[field]
+
+
+def _stream(channel: Channel, fmt: TileFormat) -> dict[str, Any]:
     ports = [
         {"name": name, "bits": width, "direction": "input" if is_input else "output"}
         for name, (width, is_input) in channel.ports.items()
@@ -110,7 +135,7 @@ def _stream(channel: Channel) -> dict[str, Any]:
             "name": field.name,
             "from_bit": 8 * field.first_byte,
             "bits": field.bits,
-            "meaning": _FIELDS.get(field.name.removeprefix("entry_"), ""),
+            "meaning": _meaning(field.name.removeprefix("entry_"), fmt),
         }
         for field in channel.fields
         if not channel.lanes and field.name != "data"

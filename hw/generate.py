@@ -125,7 +125,8 @@ def generate(codec: str, lanes: int, out: Path, **parameters: Any) -> list[Path]
         tops=[module.name for module in modules],
     )
     files[f"{name}_waivers.vlt"] = _waivers(sources)
-    sheet = datasheet(codec, fmt, lanes, [(module.name, module.kind, shells[module.name]) for module in modules])
+    tops = [(module.name, module.kind, shells[module.name]) for module in modules]
+    sheet = datasheet(codec, fmt, lanes, tops, {module.name: files[f"rtl/{module.name}.sv"] for module in modules})
     files["datasheet.json"] = json.dumps(sheet, indent=1) + "\n"
     files["datasheet.md"] = datasheet_markdown(sheet)
     return _write(out, files)

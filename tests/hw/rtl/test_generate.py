@@ -83,6 +83,16 @@ def test_datasheet_names_every_port_of_the_verilog(folder):
         assert all(f"| {port} |" in markdown for port in told)
 
 
+def test_datasheet_lists_every_memory_and_the_timing_of_every_core(folder):
+    sheet = json.loads((folder / "datasheet.json").read_text())
+    for module in sheet["modules"]:
+        text = (folder / "rtl" / f"{module['name']}.sv").read_text()
+        assert len(module["memories"]) == text.count("] store [")
+        assert all(f"module {memory['module']}(" in text for memory in module["memories"])
+        assert module["what"].endswith(".")
+        assert all(field["meaning"] for stream in module["streams"] for field in stream["fields"])
+
+
 def test_core_file_lists_the_files_that_are_there(folder):
     text = next(folder.glob("*.core")).read_text()
     assert text.startswith("CAPI=2:\n")

@@ -10,6 +10,7 @@ from golden.tile_format import TileFormat
 from hw.axis import Channel
 from hw.batch import batch_of_tiles
 from hw.bench import Bench
+from hw.cli import run_cosim
 from hw.cosim import NamedTensor, cosimulate
 from hw.damage import KINDS, damage
 from hw.fuzz import CONFIGURATIONS, JOB_TILES, job_of, main, read_vector, replay, run_job, write_vector
@@ -110,6 +111,19 @@ def test_cosimulation_of_tensors_counts_every_beat():
         assert result.symbols == tensor.symbols.size
         assert result.encode.cycles == result.decode.cycles == result.beats
         assert result.coded_bytes == result.batch.bursts.sum() * 32
+
+
+@pytest.mark.parametrize("fault", ["none", "bits", "cycles"])
+def test_cosimulation_table_tells_a_fault(fault, monkeypatch, capsys):
+    def faulty(tensors, *arguments):
+        for result in cosimulate(tensors, *arguments):
+            yield result if fault != "bits" else replace(result, decode=replace(result.decode, equal=False))
+
+    monkeypatch.setattr("hw.cosim.cosimulate", faulty)
+    tensors = [NamedTensor("only", np.ones((8, 8, 8), np.uint8), 0)]
+    assert run_cosim(tensors, 1, 4, _FMT, lambda _: 3 * (fault == "cycles")) == (fault == "none")
+    only = next(line for line in capsys.readouterr().out.splitlines() if "only" in line).split()
+    assert only[-2:] == ["NO" if fault == "bits" else "yes", "3" if fault == "cycles" else "0"]
 
 
 def test_vector_of_a_job_runs_again(tmp_path):

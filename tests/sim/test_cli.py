@@ -266,8 +266,13 @@ def test_a_reader_that_goes_away_is_no_fault(folder):
 
 def test_an_interrupt_leaves_nothing(folder):
     os.mkfifo("slow.npy")  # opening it waits until both sides are there: the program is at work then
+    # A shell starts background jobs with interrupts ignored, and that is inherited: the child begins by undoing it.
+    listen = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
     process = subprocess.Popen(
-        [SCRIPT, "encode", "slow.npy"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", listen, SCRIPT, "encode", "slow.npy"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     before = sorted(folder.iterdir())
     with Path("slow.npy").open("wb"):

@@ -1,0 +1,1 @@
+"""Decoders of the weight codecs, and the datapath that they form."""

@@ -1,4 +1,4 @@
-"""Gates, flip-flops, depth, LUTs and clock of the cores, by one fixed script: ``python -m hw.area``.
+"""Gates, flip-flops, depth, LUTs and clock of the cores, by one fixed script: ``python -m hw.area [NAME...]``.
 
 What is counted, and how:
 
@@ -9,7 +9,7 @@ What is counted, and how:
 * **Depth**: the longest path between flip-flops, ports and memories in two-input AND and XOR gates, MUXes and
   inverters, as ABC maps to these.
 * **ECP5**: LUTs and flip-flops of the design in its AXI4-Stream shell after `synth_ecp5`, and the clock that nextpnr
-  reaches on an LFE5U-25F of speed grade 6, the best of `SEEDS`; out of context, since all ports are registered.
+  reaches on an LFE5U-25F of speed grade 6, the median of `SEEDS`; out of context, since all ports are registered.
 
 By this script the encoder of EBPC (github.com/pulp-platform/stream-ebpc, one symbol per cycle) is 2651 GE and depth 59,
 its decoder 3038 GE and depth 53, with nothing counted for their asynchronous resets.
@@ -17,13 +17,16 @@ its decoder 3038 GE and depth 53, with nothing counted for their asynchronous re
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
+from statistics import median
 from subprocess import run
 
 from amaranth.lib import wiring
@@ -36,11 +39,11 @@ from hw.activations.tile_encoder import Encoder
 from hw.axis import Shell
 from hw.verilog import to_rtlil
 
-__all__ = ["DESIGNS", "SEEDS", "Cost", "Design", "main", "measure", "table"]
+__all__ = ["DESIGNS", "SEEDS", "Cost", "Design", "main", "measure", "select", "table"]
 
 FLIP_FLOP_GE = 5
 SEEDS = (1, 2, 3)
-_GATES = Path(__file__).parent / "data" / "gates.lib"
+_DATA = Path(__file__).parent / "data"
 # Memories stay cells from here on; enables stay in the flip-flops, resets become logic.
 _SYNTH = """read_rtlil design.il
 hierarchy -top top
@@ -95,6 +98,12 @@ class Design:
     lanes: int
     make: Callable[[], wiring.Component]
 
+    @property
+    def label(self) -> str:
+        """What the command line calls it: ``decoder-w8-l4``, ``index-reader``."""
+        size = [f"w{self.symbol_bits}"] * bool(self.symbol_bits) + [f"l{self.lanes}"] * bool(self.lanes)
+        return "-".join([*self.name.split(), *size])
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -104,14 +113,16 @@ class Cost:
     ----------
     name : str
     symbol_bits, lanes : int
-    logic_ge, flip_flops, core_ge, shell_ge : float or int
-        Gate equivalents of the core's logic, its flip-flops, both together, and what the AXI4-Stream shell adds.
-    memory_bits : int
-    depth : int
+    logic_ge, core_ge : float
+        Gate equivalents of the core's logic; with its flip-flops.
+    flip_flops, depth, memory_bits : int
         Of the core.
-    luts, ecp5_flip_flops, block_rams : int
+    shell_ge : float, optional
+        What the AXI4-Stream shell adds.
+    luts, ecp5_flip_flops, block_rams : int, optional
         With the shell.
-    clock_mhz : float
+    clock_mhz : float, optional
+        With the shell; the median of `SEEDS`.
     """
 
     name: str
@@ -120,13 +131,13 @@ class Cost:
     logic_ge: float
     flip_flops: int
     core_ge: float
-    shell_ge: float
-    memory_bits: int
     depth: int
-    luts: int
-    ecp5_flip_flops: int
-    block_rams: int
-    clock_mhz: float
+    memory_bits: int
+    shell_ge: float | None = None
+    luts: int | None = None
+    ecp5_flip_flops: int | None = None
+    block_rams: int | None = None
+    clock_mhz: float | None = None
 
 
 def _codec(name: str, core: type[wiring.Component], fmt: TileFormat, lanes: int) -> Design:
@@ -134,12 +145,15 @@ def _codec(name: str, core: type[wiring.Component], fmt: TileFormat, lanes: int)
 
 
 def _designs() -> tuple[Design, ...]:
+    """All rows of the table, in its order; a new core is a new line here."""
     wide = TileFormat(word_bits=16, tile=(8, 8, 16))
     formats = [(TileFormat(), lanes) for lanes in (1, 2, 4, 8)] + [(wide, 4)]
     cores = (("encoder", Encoder), ("decoder", Decoder), ("chooser", Chooser))
-    codecs = [_codec(name, core, fmt, lanes) for name, core in cores for fmt, lanes in formats]
-    index = [Design("index builder", 0, 0, IndexBuilder), Design("index reader", 0, 0, IndexReader)]
-    return (*codecs, *index)
+    return (
+        *(_codec(name, core, fmt, lanes) for name, core in cores for fmt, lanes in formats),
+        Design("index builder", 0, 0, IndexBuilder),
+        Design("index reader", 0, 0, IndexReader),
+    )
 
 
 DESIGNS = _designs()
@@ -163,7 +177,7 @@ def _cells(path: Path) -> tuple[dict[str, int], dict[str, float]]:
 def _gates(component: wiring.Component, folder: Path) -> tuple[float, int, int, int]:
     """Logic in gate equivalents, flip-flops, memory bits and depth."""
     (folder / "design.il").write_text(to_rtlil(component, "top"))
-    (folder / "gates.lib").write_text(_GATES.read_text())
+    (folder / "gates.lib").write_text((_DATA / "gates.lib").read_text())
     (folder / "synth.ys").write_text(_SYNTH)
     _tool("yosys", ["-q", "-l", "log", "-s", "synth.ys"], folder)
     cells, _ = _cells(folder / "cells.json")
@@ -175,7 +189,7 @@ def _gates(component: wiring.Component, folder: Path) -> tuple[float, int, int, 
 
 
 def _ecp5(component: wiring.Component, folder: Path, seeds: tuple[int, ...]) -> tuple[int, int, int, float]:
-    """LUTs, flip-flops, block memories and the best clock in MHz."""
+    """LUTs, flip-flops, block memories and the median clock in MHz."""
     (folder / "shell.il").write_text(to_rtlil(component, "top"))
     (folder / "ecp5.ys").write_text(_ECP5)
     _tool("yosys", ["-q", "-s", "ecp5.ys"], folder)
@@ -188,11 +202,11 @@ def _ecp5(component: wiring.Component, folder: Path, seeds: tuple[int, ...]) -> 
         clocks.append(max(entry["achieved"] for entry in report["fmax"].values()))
     used = report["utilization"]
     sizes = [used[kind]["used"] for kind in ("TRELLIS_COMB", "TRELLIS_FF", "DP16KD")]
-    return sizes[0], sizes[1], sizes[2], round(max(clocks), 1)
+    return sizes[0], sizes[1], sizes[2], round(median(clocks), 1)
 
 
-def measure(design: Design, seeds: tuple[int, ...] = SEEDS) -> Cost:
-    """Measure one design; some ten seconds.
+def measure(design: Design, place: bool = True, seeds: tuple[int, ...] = SEEDS) -> Cost:
+    """Measure one design: some three seconds without its shell and its place on the ECP5, half a minute with them.
 
     Raises
     ------
@@ -200,48 +214,82 @@ def measure(design: Design, seeds: tuple[int, ...] = SEEDS) -> Cost:
         If a tool fails.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        logic_ge, flip_flops, memory_bits, depth = _gates(design.make(), Path(scratch))
-        shell_logic_ge, shell_flip_flops, *_ = _gates(Shell(design.make()), Path(scratch))
-        core_ge = logic_ge + FLIP_FLOP_GE * flip_flops
-        return Cost(
-            design.name,
-            design.symbol_bits,
-            design.lanes,
-            logic_ge,
-            flip_flops,
-            round(core_ge, 1),
-            round(shell_logic_ge + FLIP_FLOP_GE * shell_flip_flops - core_ge, 1),
-            memory_bits,
-            depth,
-            *_ecp5(Shell(design.make()), Path(scratch), seeds),
-        )
+        folder = Path(scratch)
+        logic_ge, flip_flops, memory_bits, depth = _gates(design.make(), folder)
+        core_ge = round(logic_ge + FLIP_FLOP_GE * flip_flops, 1)
+        size = design.name, design.symbol_bits, design.lanes
+        core = Cost(*size, logic_ge, flip_flops, core_ge, depth, memory_bits)
+        if not place:
+            return core
+        logic_ge, flip_flops, *_ = _gates(Shell(design.make()), folder)
+        shell_ge = round(logic_ge + FLIP_FLOP_GE * flip_flops - core_ge, 1)
+        luts, ecp5_flip_flops, block_rams, clock_mhz = _ecp5(Shell(design.make()), folder, seeds)
+        placed = {"luts": luts, "ecp5_flip_flops": ecp5_flip_flops, "block_rams": block_rams, "clock_mhz": clock_mhz}
+        return replace(core, shell_ge=shell_ge, **placed)
 
 
 def table(costs: list[Cost]) -> str:
     """The costs as a table in Markdown."""
-    lines = [
-        "| core | W | L | logic GE | flip-flops | core GE | shell GE | SRAM bits | depth | LUTs | Fmax (ECP5) MHz |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
+    headings = ("core", "W", "L", "logic GE", "flip-flops", "core GE", "depth", "SRAM bits", "shell GE", "LUTs")
+    rows = [(*headings, "Fmax (ECP5) MHz"), ("---", *["--:"] * len(headings))]
     for cost in costs:
-        size = f"{cost.symbol_bits or ''} | {cost.lanes or ''}"
-        gates = f"{cost.logic_ge:.0f} | {cost.flip_flops} | {cost.core_ge:.0f} | {cost.shell_ge:.0f}"
-        rest = f"{cost.memory_bits} | {cost.depth} | {cost.luts} | {cost.clock_mhz:.0f}"
-        lines.append(f"| {cost.name} | {size} | {gates} | {rest} |")
-    return "\n".join(lines) + "\n"
+        gates = f"{cost.logic_ge:.0f}", cost.flip_flops, f"{cost.core_ge:.0f}", cost.depth, cost.memory_bits
+        placed = [f"{value:.0f}" if value is not None else "" for value in (cost.shell_ge, cost.luts, cost.clock_mhz)]
+        rows.append((cost.name, cost.symbol_bits or "", cost.lanes or "", *gates, *placed))
+    return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
 
 
-def main() -> None:
-    """Measure all designs, two at a time; write ``data/area.json`` and ``data/area.md``."""
+def select(names: list[str]) -> tuple[Design, ...]:
+    """The designs that are named: by name (``decoder``, all its sizes), label or a pattern of labels (``*-w8-l4``).
+
+    Raises
+    ------
+    ValueError
+        If a name fits no design.
+    """
+    names = names or ["*"]
+    fits = {name: [d for d in DESIGNS if name == d.name or fnmatchcase(d.label, name)] for name in names}
+    for name, found in fits.items():
+        if not found:
+            raise ValueError(f"name must be of {', '.join(design.label for design in DESIGNS)}, not {name!r}")
+    return tuple(design for design in DESIGNS if any(design in found for found in fits.values()))
+
+
+def _merge(cost: Cost) -> None:
+    """Put a cost in the place of the older one of its design, in the order of `DESIGNS`."""
+    path = _DATA / "area.json"
+    known = [Cost(**one) for one in json.loads(path.read_text())] if path.exists() else []
+    by_size = {(one.name, one.symbol_bits, one.lanes): one for one in [*known, cost]}
+    sizes = [(design.name, design.symbol_bits, design.lanes) for design in DESIGNS]
+    merged = [by_size[size] for size in sizes if size in by_size]
+    path.write_text(json.dumps([asdict(one) for one in merged], indent=1) + "\n")
+    (_DATA / "area.md").write_text(table(merged))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure designs, two at a time, and write them into ``data/area.json`` and ``data/area.md``."""
+    parser = argparse.ArgumentParser(prog="hw.area", description="Gates, depth, LUTs and clock of the cores.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="decoder, decoder-w8-l4, '*-w8-l4'; by default all")
+    parser.add_argument("--list", action="store_true", help="print the labels of the designs and nothing else")
+    parser.add_argument(
+        "--no-place", action="store_true", help="gates, flip-flops and depth of the cores alone; writes nothing"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        designs = select(options.names)
+    except ValueError as error:
+        parser.error(str(error))
+    if options.list:
+        print("\n".join(design.label for design in designs))
+        return 0
+    print(table([]), end="")
     with ThreadPoolExecutor(2) as pool:
-        costs = []
-        for cost in pool.map(measure, DESIGNS):
-            costs.append(cost)
+        for cost in pool.map(lambda design: measure(design, not options.no_place), designs):
             print(table([cost]).splitlines()[-1], flush=True)
-    folder = Path(__file__).parent / "data"
-    (folder / "area.json").write_text(json.dumps([asdict(cost) for cost in costs], indent=1) + "\n")
-    (folder / "area.md").write_text(table(costs))
+            if not options.no_place:
+                _merge(cost)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

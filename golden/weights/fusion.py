@@ -24,6 +24,11 @@ tensor of mantissas, n bits for A and m for B (golden/weights/blockfloat.py)::
 
 n + m + 2 bits a pair, n and m in 1..24, and 16 bits for the tensor. Neither task reads a bit of the other's.
 
+**Woven** (`weave`): the same bits in one stream for a decoder that reads once from front to back, in whole pairs::
+
+    tables    | exponent A : 8 | exponent B : 8 |
+    payload   | B : m | A : n | sign B : 1 | sign A : 1 | B : m | ...             in C order
+
 **Integers** (the failure that the source tells): 8-bit weights, k low bits of A filled with k high bits of B. A small
 weight becomes a large one: 240 becomes 255 at most, but 1 becomes 15. `fuse_integers` shows it; nothing uses it.
 
@@ -51,6 +56,7 @@ from golden.bits import pack, unpack, words_for
 from golden.codec import CorruptStreamError, Words
 from golden.configured import Configured
 from golden.weights.blockfloat import EXPONENT_BITS, aligned, check_floats, check_mantissa_bits, scaled
+from golden.weights.tensor import EncodedWeights
 
 __all__ = [
     "STORAGE",
@@ -62,6 +68,7 @@ __all__ = [
     "Storage",
     "Task",
     "fuse_integers",
+    "weave",
 ]
 
 _FLOAT_BITS = 32
@@ -211,6 +218,17 @@ class BlockFusion(Configured[BlockFusionFormat]):
         else:
             mantissas, bits = words & np.uint64((1 << form.b_bits) - 1), form.b_bits
         return scaled(exponent, negative, mantissas, bits).reshape(fused.shape)
+
+
+def weave(fused: FusedBlocks) -> EncodedWeights:
+    """One stream of whole pairs (module docstring); `count` is that of the pairs."""
+    width = fused.pair_bits - 2
+    fields = unpack(fused.mantissas, width, fused.count)
+    for place, plane in zip((1, 0), fused.signs, strict=True):
+        fields |= unpack(plane, 1, fused.count) << np.uint64(width + place)
+    words, bits = pack(fields, fused.pair_bits)
+    tables, table_bits = pack(list(fused.exponents), EXPONENT_BITS)
+    return EncodedWeights(words, bits, fused.shape, "float32", tables, table_bits)
 
 
 def fuse_integers(a: ArrayLike, b: ArrayLike, filled_bits: int = 4) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from golden.bits import bytes_from_words
+from golden.bits import bytes_from_words, unpack
 from golden.codec import CorruptStreamError
 from golden.weights.blockfloat import BlockFloat, BlockFloatFormat, aligned, snr_db, snr_table
 from golden.weights.fusion import (
@@ -22,6 +22,7 @@ from golden.weights.fusion import (
     FusedBlocks,
     Task,
     fuse_integers,
+    weave,
 )
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "fusion.json").read_text())
@@ -114,6 +115,18 @@ def test_mantissas_by_hand(weights, exponent, truncated, rounded, negative):
     for flag, mantissas in ((False, truncated), (True, rounded)):
         told = aligned(np.array(weights, np.float32), 3, flag)
         assert (told[0], told[1].astype(int).tolist(), told[2].tolist()) == (exponent, negative, mantissas)
+
+
+@given(pairs(), WIDTHS, WIDTHS)
+def test_woven_pairs_hold_the_same_bits(pair, a_bits, b_bits):
+    fused = BlockFusion(BlockFusionFormat(a_bits, b_bits)).encode(*pair)
+    woven, width = weave(fused), a_bits + b_bits
+    assert (woven.bits, woven.size_bits, woven.shape) == (fused.bits, fused.size_bits, fused.shape)
+    fields = unpack(woven.words, width + 2, fused.count).tolist()
+    assert [field & (1 << width) - 1 for field in fields] == unpack(fused.mantissas, width, fused.count).tolist()
+    planes = [unpack(plane, 1, fused.count).tolist() for plane in fused.signs]
+    assert [field >> width for field in fields] == [b | a << 1 for a, b in zip(*planes, strict=True)]
+    assert tuple(unpack(woven.tables, 8, 2).tolist()) == fused.exponents
 
 
 def test_whole_significands_lose_nothing_near_the_greatest_weight():

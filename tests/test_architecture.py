@@ -33,7 +33,7 @@ OPTIONAL = {
     "h5py": {"sim.cifar"},
     "distributed": {"sim.sweep_maps"},
     "pyarrow": {"sim.sweep_report"},
-    "torch": {"sim.lenet", "sim.torch_fit", "sim.train_lenet"},
+    "torch": {"sim.lenet", "sim.small_resnet", "sim.torch_fit", "sim.train_lenet", "sim.train_resnet"},
 }
 
 # Lowest first. A file imports from layers below its own: never from a peer.

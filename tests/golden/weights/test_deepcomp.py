@@ -11,7 +11,7 @@ from golden.weights.kmeans import fine_tune
 from golden.weights.relative import expected_fillers
 
 UNITS = {"K": 10**3, "M": 10**6}
-TABLES = Path(__file__).parents[2] / "data" / "deep-compression.csv"
+TABLES = Path(__file__).parents[3] / "sim" / "data" / "deep-compression.csv"
 MOST_CODED = 200_000
 
 

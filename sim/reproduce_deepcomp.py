@@ -100,11 +100,11 @@ def _totals(groups: Iterable[Sequence[Run]], recipe: Recipe, missing: Sequence[s
         if len(group) > 1:
             rows.append(_run_cells(group, f"mean of {len(group)}", recipe.bits))
     notes = (
-        "Ratio: float32 weights over codes, 5-bit relative indices, float32 codebooks and Huffman tables; biases (float32) "
-        "in neither. The paper's kilobytes count biases.",
-        f"Trained with Adam: {recipe.dense.epochs} epochs dense, {recipe.pruned.epochs} of pruning and retraining on the "
-        f"dense network's scores, {recipe.shared.epochs} for the centroids; {(1 << recipe.bits) - 1} centroids and zero "
-        "in each layer. Test pictures chose nothing: the last weights of a run are what is told.",
+        "Ratio: float32 weights over codes, 5-bit relative indices, float32 codebooks and Huffman tables; biases are in "
+        "neither. The paper's kilobytes count them.",
+        f"Trained with Adam: {recipe.dense.epochs} epochs dense, {recipe.pruned.epochs} of pruning and retraining on "
+        f"the dense network's scores, {recipe.shared.epochs} for the centroids; {(1 << recipe.bits) - 1} centroids and "
+        "zero in each layer. Nothing is chosen by the test pictures: a run's last weights are told.",
         *missing,
     )
     return Section("Sizes and errors (the paper's table 1)", headings, tuple(rows), notes)
@@ -143,8 +143,8 @@ def _layers(one: Run, bits: int) -> Section:
     rows.append(_layer_cells("total", told[-1], _sum(sizes)))
     number = 2 if one.net.name == "LeNet-300-100" else 3
     notes = (
-        "Paper / ours. P+Q: pruned and shared, plain fields; P+Q+H: with Huffman codes; percent of float32, codebook and "
-        "tables counted. Means of the last row are over stored weights, fillers included.",
+        "Paper / ours. P+Q: pruned and shared, plain fields; P+Q+H: with Huffman codes; percent of float32, codebook "
+        "and tables counted. Means of the last row are over stored weights, fillers included.",
         "The paper keeps more weights in 6 to 8 bits; ours are retrained by distillation, which lets 5 bits do.",
     )
     return Section(
@@ -185,9 +185,9 @@ def _codes(groups: Iterable[Sequence[Run]], bits: int) -> Section:
         cells = [f"{size / 8e3:.2f} kB, {ratio(layers, size):.1f}x" for size in sizes.values()]
         rows.append((f"{one.net.name}, {one.data}", *cells))
     notes = (
-        "The same shared weights (seed 0) under each code, codebooks included. Relative index with Huffman codes is the "
-        "paper's; zero runs keep two alphabets apart and need no fillers; MLW is Arm's weight stream.",
-        "A code of context (NNC) is not compared: package nncodec is not to be had.",
+        "The same shared weights (seed 0) under each code, codebooks included. Relative index with Huffman codes is "
+        "the paper's; zero runs keep two alphabets apart and need no fillers; MLW is Arm's weight stream.",
+        "NNC (package nncodec) is not compared: it could not be installed where this was made.",
     )
     return Section("State of the art on the same networks", ("network, data", *CODES), tuple(rows), notes)
 
@@ -212,8 +212,8 @@ def _curve_section(points: Sequence[CurvePoint]) -> Section:
         for point, size in zip(points, size_points(points), strict=True)
     )
     notes = (
-        "LeNet-300-100 on MNIST, one density for all layers, 6 epochs of retraining, 1 for the centroids. Pruned weights "
-        "alone are float32 with a 5-bit index, sharing alone plain fields, both with Huffman codes.",
+        "LeNet-300-100 on MNIST, one density for all layers, 6 epochs of retraining, 1 for the centroids. Weights only "
+        "pruned are float32 with a 5-bit index, sharing alone plain fields, both with Huffman codes.",
     )
     return Section("Error over size (the paper's figure 6)", headings, rows, notes)
 
@@ -242,10 +242,10 @@ def _shapes(network: str) -> Section:
     cells.append(("total", f"{count:,}", f"{told.kept_pct:g}", *both))
     before_kb, after_kb, paper_ratio, *_ = _PAPER_TOTALS[network]
     notes = (
-        "From the layers' shapes and the paper's densities and code widths, nothing trained: fillers as a geometric gap "
-        "needs them.",
+        "From the layers' shapes and the paper's densities and code widths, nothing trained: fillers as geometric gaps "
+        "need them.",
         f"{4 * count / 1e6:.0f} MB to {4 * count * coded / 1e8:.1f} MB, {100 / coded:.1f}x; the paper tells "
-        f"{before_kb / 1e3:.0f} MB to {after_kb / 1e3:.1f} MB, {paper_ratio}x, which does not follow from its rows.",
+        f"{before_kb / 1e3:.0f} MB to {after_kb / 1e3:.1f} MB, {paper_ratio}x. Its totals do not follow from its rows.",
     )
     number = 4 if network == "AlexNet" else 5
     return Section(f"{network} from its shapes (the paper's table {number})", headings, tuple(cells), notes)

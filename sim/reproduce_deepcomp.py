@@ -100,7 +100,7 @@ def _totals(groups: Iterable[Sequence[Run]], recipe: Recipe, missing: Sequence[s
         if len(group) > 1:
             rows.append(_run_cells(group, f"mean of {len(group)}", recipe.bits))
     notes = (
-        "Ratio: float32 weights over codes, 5-bit relative indices, float32 codebooks and Huffman tables; biases are in "
+        "Ratio: float32 weights over codes, 5-bit relative indices, float32 codebooks, Huffman tables; biases are in "
         "neither. The paper's kilobytes count them.",
         f"Trained with Adam: {recipe.dense.epochs} epochs dense, {recipe.pruned.epochs} of pruning and retraining on "
         f"the dense network's scores, {recipe.shared.epochs} for the centroids; {(1 << recipe.bits) - 1} centroids and "

@@ -38,7 +38,7 @@ def check_torch() -> None:
         If it is not installed.
     """
     if find_spec("torch") is None:
-        raise ValueError("package torch must be installed to train (pip install thinwire[repro]): nothing is cached")
+        raise ValueError("package torch must be installed to train and run networks: pip install thinwire[repro]")
 
 
 def scaled(pictures: NDArray[np.uint8], like: NDArray[np.uint8]) -> Any:

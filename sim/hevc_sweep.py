@@ -29,6 +29,7 @@ __all__ = [
     "Classifier",
     "GaussianRow",
     "SweepPoint",
+    "classifier_of",
     "figure",
     "gaussian_rows",
     "load_classifier",
@@ -169,7 +170,11 @@ def load_classifier(crops: int = 128) -> Classifier:
     ValueError
         If the network's weights are not installed, or `crops` is not positive.
     """
-    pictures = random_crops(load_images(), crops)
+    return classifier_of(random_crops(load_images(), crops))
+
+
+def classifier_of(pictures: tuple[Photo, ...]) -> Classifier:
+    """The default network's classifier, and its features on some pictures."""
     model = build_lite0()
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     session = open_session(model, [_FEATURES])

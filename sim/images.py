@@ -24,7 +24,7 @@ class Photo:
     pixels: np.ndarray
 
 
-def load_images(folder: Path = PHOTOS) -> tuple[Photo, ...]:
+def load_images(folder: Path = PHOTOS, pattern: str = "*") -> tuple[Photo, ...]:
     """Read every image of a folder, in the order of the names.
 
     Parameters
@@ -32,6 +32,8 @@ def load_images(folder: Path = PHOTOS) -> tuple[Photo, ...]:
     folder : Path
         Every file in it must be an image, but for hidden files and notes (``.md``, ``.txt``).
         Folders inside it are not entered.
+    pattern : str
+        Which of its files, as a shell would match their names.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def load_images(folder: Path = PHOTOS) -> tuple[Photo, ...]:
     """
     if not folder.is_dir():
         raise ValueError(f"image folder must be a folder that exists, not {str(folder)!r}")
-    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and not _is_note(path)]
+    paths = [path for path in sorted(folder.glob(pattern)) if path.is_file() and not _is_note(path)]
     if not paths:
         raise ValueError(f"image folder must hold at least one image, not none: {str(folder)!r}")
     return tuple(Photo(path.stem, _read_pixels(path)) for path in paths)

@@ -61,15 +61,25 @@ class Lenet:
         """
         from torch.nn import functional
 
-        values = pictures
+        values = self.features(weights, biases, pictures)
         last = len(self.layers) - 1
         for place, (layer, weight, bias) in enumerate(zip(self.layers, weights, biases, strict=True)):
-            if len(layer.shape) == 4:
-                values = functional.max_pool2d(functional.conv2d(values, weight, bias), 2)
-                continue
-            values = functional.linear(values.flatten(1), weight, bias)
-            values = values if place == last else functional.relu(values)
+            if len(layer.shape) == 2:
+                values = functional.linear(values, weight, bias)
+                values = values if place == last else functional.relu(values)
         return values
+
+    def features(self, weights: Sequence[Any], biases: Sequence[Any], pictures: Any) -> Any:
+        """What reaches the first dense layer, shape (n, features); arguments as `forward`, or arrays."""
+        import torch
+        from torch.nn import functional
+
+        values = pictures
+        for layer, weight, bias in zip(self.layers, weights, biases, strict=True):
+            if len(layer.shape) == 4:
+                kernel = torch.as_tensor(weight), torch.as_tensor(bias)
+                values = functional.max_pool2d(functional.conv2d(values, *kernel), 2)
+        return values.flatten(1)
 
 
 LENETS: Mapping[str, Lenet] = {

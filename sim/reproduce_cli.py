@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,32 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from golden.activations.scan import SCANS
 from sim.output import check_writable, write_files
-from sim.section import Section
 
 if TYPE_CHECKING:
+    from sim.chapter import Chapter
     from sim.hevc_sweep import SweepPoint
-    from sim.reproduce_rlc import Activation, Row, Table1
 
 __all__ = ["app"]
 
 app = typer.Typer(help="The papers' tables again, from real data.", no_args_is_help=True, rich_markup_mode=None)
 
-_NOTES = {
-    "ImageNet": (
-        "The paper retrained EfficientNet-B0 with ReLU6; this is its published sibling Lite0 with its trained weights.",
-        "The paper names neither quantizer nor images: here ReLU6 outputs have scale 6/255, others are affine.",
-        "Its scan (figure 3b) is tile-channel-first: there ZRLC gains, since zeros cluster over channels, and SRLC "
-        "loses, since neighbouring channels are rarely equal.",
-        "The paper has that gain, and that loss in its CIFAR-10 row (23.87 to 8.68); its 11.25 that no scan moves "
-        "fits tile-planar.",
-    ),
-    "CIFAR-10": (
-        "The paper's network for CIFAR-10 is EfficientNet-B0; this is a plain CNN with ReLU, which has more zeros.",
-        "No tensor of it is linear, so BYPASS changes nothing. SRLC falls with the scan as in the paper.",
-    ),
-}
+Out = Annotated[Path | None, typer.Option(help="Folder for tables in Markdown, figures and a page.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Small subsets of the data: minutes become seconds.")]
 
 
 @app.callback()
@@ -44,85 +32,78 @@ def reproduce() -> None:
 
 @app.command()
 def rlc(
-    out: Annotated[Path | None, typer.Option(help="Folder for rlc.md.")] = None,
-    more: Annotated[bool, typer.Option("--more", help="Print run widths, policies, other codecs too.")] = False,
+    out: Out = None,
+    more: Annotated[bool, typer.Option("--more", help="Run widths, policies, other codecs too.")] = False,
+    quick: Quick = False,
 ) -> None:
     """Table 1 of Kim et al. (KETI): bytes that run-length coding of activations saves."""
-    from sim.reproduce_rlc import cifar10, imagenet, run_length_table
+    from sim.reproduce_rlc_tables import rlc_chapter
 
-    if out:
-        check_writable(out)
-    sources: tuple[tuple[str, Callable[[], tuple[str, list[list[Activation]]]]], ...] = (
-        ("ImageNet", imagenet),
-        ("CIFAR-10", cifar10),
-    )
-    sections = []
-    for data_set, source in sources:
-        try:
-            name, images = source()
-        except ValueError as error:
-            if data_set == "ImageNet":
-                raise
-            sections.append(Section(data_set, (), (), (f"Row skipped: {error}",)))
-            continue
-        sections.append(_run_length_section(run_length_table(data_set, name, images), more))
-    _tell("rlc", "Run-length coding of activations", sections, out)
+    _tell([lambda: rlc_chapter(more, quick)], out)
 
 
 @app.command()
-def hevc(
-    out: Annotated[Path | None, typer.Option(help="Folder for hevc.md and the figure.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Small matrices, few crops and three QPs.")] = False,
-) -> None:
+def hevc(out: Out = None, quick: Quick = False) -> None:
     """Tables and figures of weights through a video codec (SKKU)."""
-    from sim.hevc_sweep import QPS, figure, gaussian_rows, load_classifier, sweep
-    from sim.plots import to_png, to_svg
-    from sim.reproduce_weights import gaussian_section, sweep_section
+    from sim.reproduce_hevc import hevc_chapter
 
-    if out:
-        check_writable(out)
-    rows = gaussian_rows(256, 250) if quick else gaussian_rows()
-    classifier = load_classifier(8 if quick else 128)
-    points = sweep(classifier, QPS[::8] if quick else QPS, told=_note_point)
-    sections = [gaussian_section(rows), sweep_section(points)]
-    drawn = figure(points)
-    _tell(
-        "hevc", "Weights through a video codec", sections, out, {"hevc.svg": to_svg(drawn), "hevc.png": to_png(drawn)}
-    )
+    _tell([lambda: hevc_chapter(quick, _note_point)], out)
 
 
 @app.command()
-def fusion(out: Annotated[Path | None, typer.Option(help="Folder for fusion.md.")] = None) -> None:
-    """Bit fusion of two tasks' weights (Kyung Hee University): quality by width, storage, the told failure."""
-    from sim.reproduce_weights import fusion_sections
+def deepcomp(out: Out = None, quick: Quick = False) -> None:
+    """Deep Compression's tables and its curve (Han et al.): LeNets trained, pruned, shared and coded."""
+    from sim.reproduce_deepcomp import deepcomp_chapter
 
-    if out:
-        check_writable(out)
-    _tell("fusion", "Bit fusion of two tasks' weights", list(fusion_sections()), out)
+    _tell([lambda: deepcomp_chapter(quick)], out)
+
+
+@app.command()
+def fusion(out: Out = None, quick: Quick = False) -> None:
+    """Bit fusion of two tasks' weights (Kyung Hee University): accuracy by width, storage, the told failure."""
+    from sim.reproduce_fusion import fusion_chapter
+
+    _tell([lambda: fusion_chapter(quick)], out)
+
+
+@app.command(name="all")
+def everything(out: Out = None, quick: Quick = False) -> None:
+    """Every experiment, and one page of them."""
+    from sim.reproduce_deepcomp import deepcomp_chapter
+    from sim.reproduce_fusion import fusion_chapter
+    from sim.reproduce_hevc import hevc_chapter
+    from sim.reproduce_rlc_tables import rlc_chapter
+
+    makers: list[Callable[[], Chapter]] = [
+        lambda: rlc_chapter(True, quick),
+        lambda: hevc_chapter(quick, _note_point),
+        lambda: deepcomp_chapter(quick),
+        lambda: fusion_chapter(quick),
+    ]
+    _tell(makers, out)
 
 
 def _note_point(point: SweepPoint) -> None:
     Console(stderr=True).print(f"{point.scheme}, QP {point.qp}: {point.ratio:.2f}x", highlight=False)
 
 
-def _tell(
-    name: str, title: str, sections: list[Section], out: Path | None, files: dict[str, bytes | str] | None = None
-) -> None:
-    console = Console()
-    for section in sections:
-        section.print(console)
+def _tell(makers: list[Callable[[], Chapter]], out: Path | None) -> None:
+    """Make the chapters one by one, print each; write them all at the end."""
+    from sim.chapter import made_with
+
     if out:
-        text = f"# {title}\n\n" + "\n".join(section.markdown() for section in sections)
-        write_files(out, (files or {}) | {f"{name}.md": text})
-        console.print(f"written: {out / name}.md", highlight=False)
+        check_writable(out)
+    console, chapters = Console(), []
+    for make in makers:
+        chapters.append(make())
+        for section in chapters[-1].sections:
+            section.print(console)
+    if not out:
+        return
+    from sim.reproduce_page import reproduce_page
 
-
-def _run_length_section(table: Table1, more: bool) -> Section:
-    title = f"{table.data_set} ({table.network}, {table.tensors} tensors): bytes saved, % of raw"
-    rows = tuple(_cells(row) for row in table.rows + (table.more if more else ()))
-    return Section(title, ("method (R = 3, W = 8)", "paper", *SCANS), rows, _NOTES[table.data_set])
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    paper = "" if row.paper_pct is None else f"{row.paper_pct:.2f}"
-    return row.method, paper, *(f"{row.saving_pct[scan]:.2f}" if scan in row.saving_pct else "" for scan in SCANS)
+    made = made_with()
+    page = reproduce_page(chapters, made, shlex.join(["thinwire", *sys.argv[1:]]))
+    write_files(out, {name: text for one in chapters for name, text in one.files(made).items()} | {"index.html": page})
+    for one in chapters:
+        console.print(f"written: {out / one.name}.md", highlight=False)

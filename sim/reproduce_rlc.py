@@ -15,16 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.activations.bypass import is_bypassed
-from golden.activations.scan import SCANS, scan_order
+from golden.activations.scan import SCANS, TILE_SCANS, scan_order
 from golden.activations.srlc import Srlc, SrlcFormat
 from golden.activations.zrlc import Zrlc, ZrlcFormat
 from golden.activations.zvc import Zvc
 from golden.codec import Symbols
 from golden.symbol_codec import SymbolCodec
-from golden.tile_format import TileFormat
+from golden.tile_format import DEFAULT_MODES, TileFormat
 from golden.tile_index import index_bytes
 from golden.tile_stream import tensor_sizes
 from sim.cifar import build_cifar, load_cifar_images
+from sim.config import PLANAR_MODES
 from sim.images import load_images, preprocess
 from sim.lite0 import build_lite0
 from sim.network import Network, load_network
@@ -34,6 +35,13 @@ __all__ = ["METHODS", "PAPER_PCT", "Row", "Table1", "cifar10", "imagenet", "run_
 
 RUN_BITS, WORD_BITS = 3, 8
 METHODS = ("SRLC", "SRLC+BYPASS", "SRLC+BYPASS+SCAN", "ZRLC+BYPASS+SCAN")
+_STREAMS: Mapping[str, tuple[str, ...]] = {
+    "srlc": ("raw", "srlc"),
+    "zrlc": ("raw", "zrlc"),
+    "zvc": ("raw", "zvc"),
+    "best of these": DEFAULT_MODES,
+    "prc": ("raw", "prc"),
+}
 PAPER_PCT: Mapping[str, tuple[float, ...]] = {
     "CIFAR-10": (20.17, 23.87, 8.68, 36.22),
     "ImageNet": (9.25, 11.25, 11.25, 19.06),
@@ -102,7 +110,7 @@ def _activations(network: Network, images: NDArray[np.float32]) -> list[list[Act
     ]
 
 
-def run_length_table(data_set: str, network: str, images: list[list[Activation]]) -> Table1:
+def run_length_table(data_set: str, network: str, images: list[list[Activation]], more: bool = True) -> Table1:
     """Measure every method on the tensors of some images.
 
     Parameters
@@ -112,6 +120,8 @@ def run_length_table(data_set: str, network: str, images: list[list[Activation]]
     network : str
         What was run.
     images : list of list of Activation
+    more : bool
+        Whether run widths, policies and other codecs are measured too.
     """
     tensors = [tensor for image in images for tensor in image]
     raw_bytes = sum(tensor.symbols.size for tensor in tensors)
@@ -126,7 +136,9 @@ def run_length_table(data_set: str, network: str, images: list[list[Activation]]
         Row(method, _scans(tensors, codec, policy, scans), paper)
         for method, paper, (codec, policy, scans) in zip(METHODS, PAPER_PCT[data_set], ways, strict=True)
     )
-    return Table1(data_set, network, len(images), len(images[0]), raw_bytes, rows, tuple(_more(tensors)))
+    return Table1(
+        data_set, network, len(images), len(images[0]), raw_bytes, rows, tuple(_more(tensors) if more else ())
+    )
 
 
 def _more(tensors: list[Activation]) -> Iterator[Row]:
@@ -140,8 +152,10 @@ def _more(tensors: list[Activation]) -> Iterator[Row]:
             yield Row(f"{name}, bypass by {policy}", _scans(tensors, codec, policy))
     yield Row("Eyeriss words (5 + 16 bits) + BYPASS", _scans(tensors, Zrlc(ZrlcFormat(5, 16, "eyeriss")), "activation"))
     for burst_bytes in (32, 64):
-        scans = {scan: _stream_pct(tensors, scan, burst_bytes) for scan in ("tile-planar", "tile-channel-first")}
-        yield Row(f"tile stream, {burst_bytes}-byte bursts, index included", scans)
+        for name, modes in _STREAMS.items():
+            scans = TILE_SCANS[:1] if set(modes) & set(PLANAR_MODES) else TILE_SCANS
+            saved = {scan: _stream_pct(tensors, scan, burst_bytes, modes) for scan in scans}
+            yield Row(f"tile stream, {name}, {burst_bytes}-byte bursts", saved)
 
 
 def _scans(
@@ -161,8 +175,8 @@ def _saving_pct(tensors: list[Activation], codec: SymbolCodec[Any], policy: str,
     return 100 * (1 - coded_bits / raw_bits)
 
 
-def _stream_pct(tensors: list[Activation], scan: str, burst_bytes: int) -> float:
-    fmt = TileFormat(run_bits=RUN_BITS, scan=scan, burst_bytes=burst_bytes)
+def _stream_pct(tensors: list[Activation], scan: str, burst_bytes: int, modes: tuple[str, ...]) -> float:
+    fmt = TileFormat(run_bits=RUN_BITS, scan=scan, burst_bytes=burst_bytes, modes=modes)
     raw_bytes = bus_bytes = 0
     for tensor in tensors:
         bursts = tensor_sizes(tensor.symbols, fmt, tensor.zero_point).bursts

@@ -1,0 +1,127 @@
+"""A coded tensor as it lies in a file, bit by bit: a window over its words, part by part."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.bits import any_of
+from hw.packet import Packet
+from hw.weights.huffman import PLACE_BITS
+from hw.weights.ports import POSITION_BITS
+
+__all__ = ["BODY_WORDS_BITS", "SIGHT_BITS", "WORD_BITS", "BodyReader"]
+
+WORD_BITS = 1 << PLACE_BITS
+SIGHT_BITS = 32
+"""Bits that are seen at once, and most that are taken at once: a centroid, an entry point."""
+BODY_WORDS_BITS = POSITION_BITS - PLACE_BITS + 2
+"""Bits of a number of words of all parts together."""
+
+
+class BodyReader(wiring.Component):
+    """Words of a tensor in, the next 32 bits out.
+
+    Two words are in sight and one waits. Bits are taken by telling the place behind them. As many words are asked for
+    as the tensor has; those that do not come are zeros.
+
+    Members
+    -------
+    i : In(stream of Packet(64))
+    start, words : In
+        A tensor of so many words begins: nothing of one before is left.
+    sight, ready : Out
+        The next bits, and whether they are there.
+    place, word : Out
+        Where they begin: bit of the word, word of the part.
+    take, behind : In
+        Go on to place `behind`, with a bit more; only if `ready`.
+    part : In
+        Go on to the next word, if this one is begun, and count from there.
+    rest : Out
+        A bit of what `part` would leave behind is set.
+    dry : Out
+        No more bits will come, or none after the word in sight though the tensor should have more.
+    drain : In
+        Take words up to the packet's last one.
+    drained, cut, over : Out
+        The packet has ended; before its time; there were more words than told.
+    """
+
+    i: stream.Interface
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "i": In(stream.Signature(Packet(WORD_BITS))),
+                "start": In(1),
+                "words": In(BODY_WORDS_BITS),
+                "sight": Out(SIGHT_BITS),
+                "ready": Out(1),
+                "place": Out(PLACE_BITS),
+                "word": Out(POSITION_BITS - PLACE_BITS),
+                "take": In(1),
+                "behind": In(PLACE_BITS + 1),
+                "part": In(1),
+                "rest": Out(1),
+                "dry": Out(1),
+                "drain": In(1),
+                "drained": Out(1),
+                "cut": Out(1),
+                "over": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        low, high, spare = (Signal(WORD_BITS, name=name, reset_less=True) for name in ("low", "high", "spare"))
+        has_low, has_high, has_spare = Signal(), Signal(), Signal()
+        left, wanted, ended = Signal(BODY_WORDS_BITS), Signal(), Signal()
+        accept, last, moves, fills = Signal(), self.i.payload.last, Signal(), Signal()
+        place, word = Signal(PLACE_BITS), Signal(POSITION_BITS - PLACE_BITS)
+        m.d.comb += [
+            self.place.eq(place),
+            self.word.eq(word),
+            self.i.ready.eq(Mux(self.drain, ~self.drained, wanted & ~has_spare)),
+            accept.eq(self.i.valid & self.i.ready),
+            moves.eq(~has_low | (self.take & self.behind[-1]) | (self.part & (place != 0))),
+            fills.eq(moves | ~has_high),
+            ended.eq(~wanted & ~has_spare),
+            self.ready.eq(has_low & (has_high | ended)),
+            self.dry.eq(ended & ~has_high & (~has_low | self.cut)),
+        ]
+        # The window: the largest shift first, as what it leaves is narrow.
+        sight = Cat(low, high[: SIGHT_BITS - 1])
+        for k in reversed(range(PLACE_BITS)):
+            sight = Mux(place[k], sight[1 << k :], sight)[: SIGHT_BITS + (1 << k) - 1]
+        m.d.comb += self.sight.eq(sight)
+
+        with m.If(moves):
+            m.d.sync += [low.eq(high), has_low.eq(has_high)]
+        with m.If(fills):
+            m.d.sync += [high.eq(Mux(has_spare, spare, 0)), has_high.eq(has_spare), has_spare.eq(0)]
+        with m.If(accept & ~self.drain):
+            m.d.sync += [spare.eq(self.i.payload.data), has_spare.eq(1), left.eq(left - 1)]
+            m.d.sync += wanted.eq(~last & (left != 1))
+            m.d.sync += self.cut.eq(last & (left != 1))
+        with m.If(accept):
+            m.d.sync += self.drained.eq(last)
+            m.d.sync += self.over.eq(self.drain)
+        with m.If(self.part):
+            m.d.sync += [place.eq(0), word.eq(0)]
+        with m.Elif(self.take):
+            m.d.sync += [place.eq(self.behind), word.eq(Mux(self.behind[-1], word + 1, word))]
+        with m.If(self.start):
+            m.d.sync += [place.eq(0), word.eq(0), left.eq(self.words), wanted.eq(self.words != 0)]
+            m.d.sync += [self.drained.eq(self.words == 0), self.cut.eq(0), self.over.eq(0)]
+            m.d.sync += [has_low.eq(0), has_high.eq(0), has_spare.eq(0)]
+
+        # Bits of the word in sight behind the place: shared by halves, for every place at once.
+        begun = [Signal(name=f"begun_{k}") for k in range(8)]
+        bytes_of = [low[8 * k : 8 * k + 8] for k in range(8)]
+        m.d.comb += [flag.eq(Const(k, 4) >= place[3:]) for k, flag in enumerate(begun)]
+        parts = []
+        for k, byte in enumerate(bytes_of):
+            behind = any_of([byte[j] & (place[:3] <= j) for j in range(8)])
+            parts.append(Mux(place[3:] == k, behind, begun[k] & byte.any()))
+        m.d.comb += self.rest.eq(has_low & (place != 0) & any_of(parts))
+        return m

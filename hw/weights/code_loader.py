@@ -1,0 +1,278 @@
+"""Stored tables to what a decoder looks at: codebook, codes, and symbols in the order of their codewords."""
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.weights.canonical import LONGEST, MOST_SYMBOLS
+from hw.memory import Memory
+from hw.weights.body import SIGHT_BITS
+from hw.weights.huffman import INDEX_BITS, PLACE_BITS, Code
+from hw.weights.ports import Fault
+
+__all__ = ["LEVEL_BITS", "CodeLoader"]
+
+LEVEL_BITS = 32
+"""Bits of a stored level: float32."""
+_FIRST_BITS, _SPAN_BITS, _COUNT_BITS, _LEAST_GAP = 16, 9, 8, 3
+_LIMITS = {(1, 1): (-128, 127), (1, 0): (0, 255), (0, 1): (-32768, 32767), (0, 0): (0, 32767)}
+
+
+class CodeLoader(wiring.Component):
+    """Reads the tables of a tensor from the window of its body, as golden/weights stores them.
+
+    In order: a codebook (count, float32 values), the flag of a weight table, the table of runs, the table of weights;
+    `dense` tensors have a weight table alone. Codebook: finite values that ascend and are not zero. Tables
+    (golden/weights/canonical.py): one step of lengths a cycle; then a cycle for each length, which makes limits and
+    bases (hw/weights/huffman.py); then one for each codeword, which puts its symbol in its place.
+
+    *Cycles*, where the body does not wait: ``s + n + 17`` for a table of s steps and n codewords, 1 for the flag, and
+    ``k + 1`` for a codebook of k levels.
+
+    *Bad tables*: `fault` is told in place of `done`, in the cycle that sees it.
+
+    Members
+    -------
+    start : In
+        Tables are next.
+    dense, has_codebook, escape_form, limit, narrow, negative : In
+        What they are for: one code alone; levels; whether run symbol `limit` is the escape; the greatest run symbol;
+        weights of 8 bits and not 16; weights below zero.
+    sight, ready, dry, place : In
+        Of the body.
+    take, behind : Out
+        To the body.
+    codes : Out
+        Of runs and of weights.
+    firsts : Out
+        What the stored symbols of each code are counted from, two's complement.
+    escapes, escape, escape_mask : Out
+        As of `hw.weights.huffman.CodeWindow`.
+    write, address, symbol : Out
+        The symbol, less the first, whose codeword has place `address`, the code's number on top.
+    clear_levels, write_level, level : Out
+        To the codebook.
+    done, fault : Out
+        The end.
+    """
+
+    def __init__(self) -> None:
+        flags = ("start", "dense", "has_codebook", "escape_form", "narrow", "negative", "ready", "dry")
+        outs = ("take", "escapes", "write", "clear_levels", "write_level", "done")
+        super().__init__(
+            dict.fromkeys(flags, In(1))
+            | dict.fromkeys(outs, Out(1))
+            | {
+                "limit": In(8),
+                "sight": In(SIGHT_BITS),
+                "place": In(PLACE_BITS),
+                "behind": Out(PLACE_BITS + 1),
+                "codes": Out(Code()).array(2),
+                "firsts": Out(_FIRST_BITS).array(2),
+                "escape": Out(LONGEST),
+                "escape_mask": Out(LONGEST),
+                "address": Out(INDEX_BITS + 1),
+                "symbol": Out(INDEX_BITS),
+                "level": Out(LEVEL_BITS),
+                "fault": Out(Fault),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        sight, go, size = self.sight, Signal(), Signal(range(SIGHT_BITS + 1))
+        of_weights, has_weights = Signal(), Signal()
+        m.submodules.listed = listed = Memory(INDEX_BITS + 4, MOST_SYMBOLS)
+        # Codewords of each length, then the place of the next one of them.
+        counts = Array(Signal(INDEX_BITS + 1, name=f"count_{n}") for n in range(LONGEST + 1))
+        which, count, put, new_count = Signal(4), Signal(INDEX_BITS + 1), Signal(), Signal(INDEX_BITS + 1)
+        m.d.comb += [
+            self.behind.eq(self.place + size),
+            go.eq(self.ready & ~self.dry),
+            count.eq(counts[which]),
+            new_count.eq(count + 1),
+        ]
+        with m.If(put):
+            m.d.sync += counts[which].eq(new_count)
+
+        first, span_less_1 = Signal(signed(_FIRST_BITS)), Signal(_SPAN_BITS)
+        number, total, fresh = Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1), Signal()
+        last, length = Signal(4), Signal(4)
+        m.d.comb += self.level.eq(sight)
+
+        def refuse(fault: Fault = Fault.TABLE) -> None:
+            m.d.comb += self.fault.eq(fault)
+            m.next = "Idle"
+
+        def read(bits: Value | int) -> None:
+            m.d.comb += [size.eq(bits), self.take.eq(go)]
+            with m.If(self.dry):
+                refuse()
+
+        def begin_table() -> None:
+            with m.If(self.dense):
+                m.next = "Header"
+            with m.Else():
+                m.next = "Flag"
+
+        with m.FSM():
+            with m.State("Idle"):
+                m.d.sync += of_weights.eq(self.dense)
+                with m.If(self.start):
+                    m.d.comb += self.clear_levels.eq(1)
+                    m.d.sync += [self.escapes.eq(0), has_weights.eq(1)]
+                    begin_table()
+                    with m.If(self.has_codebook):
+                        m.next = "Levels"
+            self._levels(m, go, read, refuse, begin_table)
+            with m.State("Flag"):
+                read(1)
+                m.d.sync += has_weights.eq(sight[0])
+                with m.If(go):
+                    m.d.sync += [self.codes[1][f"limit_{n}"].eq(0) for n in range(1, LONGEST + 1)]
+                    m.next = "Header"
+            with m.State("Header"):
+                read(_FIRST_BITS + _SPAN_BITS)
+                m.d.sync += [first.eq(sight[:_FIRST_BITS]), span_less_1.eq(sight[_FIRST_BITS:])]
+                m.d.sync += [number.eq(0), total.eq(0), last.eq(0), *(counter.eq(0) for counter in counts)]
+                with m.If(go):
+                    m.next = "Steps"
+            with m.State("Steps"):
+                present, now, advance, bits = _step(sight, last)
+                behind, wrong, ends = Signal(INDEX_BITS + 1), Signal(), Signal()
+                read(bits)
+                m.d.comb += [
+                    behind.eq(number + advance),
+                    which.eq(now),
+                    put.eq(go & present),
+                    ends.eq(behind > span_less_1),
+                    wrong.eq(Mux(present, (now == 0) | now[-1], (number == 0) | ends)),
+                    listed.write.eq(go & present),
+                    listed.write_address.eq(total),
+                    listed.write_data.eq(Cat(number[:INDEX_BITS], now[:4])),
+                ]
+                m.d.sync += length.eq(1)
+                with m.If(go):
+                    m.d.sync += number.eq(behind)
+                    with m.If(present):
+                        m.d.sync += [last.eq(now), total.eq(total + 1)]
+                    with m.If(wrong):
+                        refuse()
+                    with m.Elif(ends):
+                        m.next = "Lengths"
+            with m.State("Lengths"):
+                m.d.comb += [which.eq(length), put.eq(1)]
+                m.d.sync += [length.eq(length + 1), number.eq(0), fresh.eq(0)]
+                valid, in_range = self._lengths(m, of_weights, count, new_count, length, last, first, span_less_1)
+                with m.If(~in_range):
+                    refuse(Fault.RANGE)
+                with m.Elif(length == LONGEST):
+                    with m.If(valid):
+                        m.next = "Sort"
+                    with m.Else():
+                        refuse()
+            with m.State("Sort"):
+                m.d.comb += [
+                    listed.read.eq(1),
+                    listed.read_address.eq(number),
+                    which.eq(listed.read_data[INDEX_BITS:]),
+                    put.eq(fresh),
+                    self.write.eq(fresh),
+                    self.address.eq(Cat(count[:INDEX_BITS], of_weights)),
+                    self.symbol.eq(listed.read_data),
+                ]
+                m.d.sync += [number.eq(number + 1), fresh.eq(1)]
+                with m.If(fresh & (number == total)):
+                    with m.If(~of_weights & has_weights):
+                        m.d.sync += of_weights.eq(1)
+                        m.next = "Header"
+                    with m.Else():
+                        m.d.comb += self.done.eq(1)
+                        m.next = "Idle"
+        return m
+
+    def _levels(self, m: Module, go: Signal, read, refuse, begin_table) -> None:
+        """The states that read the codebook."""
+        left, before = Signal(_COUNT_BITS), Signal(LEVEL_BITS)
+        with m.State("Levels"):
+            read(_COUNT_BITS)
+            m.d.sync += [left.eq(self.sight), before.eq(0)]
+            with m.If(go):
+                begin_table()
+                with m.If(self.sight[:_COUNT_BITS] != 0):
+                    m.next = "Level"
+        with m.State("Level"):
+            # As numbers that ascend with the floats: positive ones above all negative ones.
+            sign, magnitude = self.sight[-1], self.sight[:-1]
+            key = Cat(Mux(sign, ~magnitude, magnitude), ~sign)
+            read(LEVEL_BITS)
+            m.d.comb += self.write_level.eq(go)
+            with m.If(go):
+                m.d.sync += [before.eq(key), left.eq(left - 1)]
+                with m.If((magnitude == 0) | magnitude[23:].all() | (key <= before)):
+                    refuse()
+                with m.Elif(left == 1):
+                    begin_table()
+
+    def _lengths(self, m: Module, of_weights, count, new_count, length, last, first, span_less_1):
+        """One length: its limit and base; whether the code is whole at the end, and its symbols in range."""
+        # `slack`: numbers of this length that begin no codeword so far. `place`: codewords so far.
+        slack, limit, place, over = Signal(LONGEST + 1), Signal(LONGEST + 1), Signal(INDEX_BITS + 1), Signal()
+        start, limit_now, slack_now = (Signal(LONGEST + 2, name=n) for n in ("start", "limit_now", "slack_now"))
+        slack_then, opening = Signal(LONGEST + 1), Signal()
+        m.d.comb += [
+            opening.eq(length == 1),
+            start.eq(Mux(opening, 0, limit << 1)),
+            limit_now.eq(start + count),
+            slack_then.eq(Mux(opening, 1, slack)),
+            slack_now.eq((slack_then << 1) - count),
+            new_count.eq(Mux(opening, 0, place)),
+        ]
+        m.d.sync += [
+            limit.eq(limit_now),
+            slack.eq(slack_now),
+            place.eq(new_count + count),
+            over.eq(slack_now[-1] | (over & ~opening)),
+        ]
+        base = (new_count - start)[:INDEX_BITS]
+        with m.Switch(length):
+            for n in range(1, LONGEST + 1):
+                with m.Case(n):
+                    for k, chosen in enumerate((~of_weights, of_weights)):
+                        with m.If(chosen):
+                            m.d.sync += self.codes[k][f"limit_{n}"].eq(limit_now)
+                            m.d.sync += self.codes[k][f"base_{n}"].eq(base)
+
+        # The escape is the last symbol, so its codeword is the last of its length; shifted to the left end.
+        escape, mask, greatest = Signal(LONGEST), Signal(LONGEST), Signal(signed(_FIRST_BITS + 2))
+        m.d.comb += greatest.eq(first + span_less_1)
+        with m.If(of_weights):
+            m.d.sync += self.firsts[1].eq(first)
+        with m.Else():
+            m.d.sync += self.firsts[0].eq(first)
+            m.d.sync += self.escapes.eq(self.escape_form & (greatest == self.limit))
+            m.d.sync += Cat(reversed(self.escape)).eq(Mux(length == last, limit_now - 1, escape << 1))
+            m.d.sync += Cat(reversed(self.escape_mask)).eq(Mux(length == last, -1, mask << 1))
+        m.d.comb += [escape.eq(Cat(reversed(self.escape))), mask.eq(Cat(reversed(self.escape_mask)))]
+
+        low, high = Signal(signed(_FIRST_BITS + 2)), Signal(signed(_FIRST_BITS + 2))
+        m.d.comb += high.eq(self.limit)
+        with m.If(of_weights):
+            for (narrow, negative), (least, most) in _LIMITS.items():
+                with m.If((self.narrow == narrow) & (self.negative == negative)):
+                    m.d.comb += [low.eq(least), high.eq(most)]
+        lone = (span_less_1 == 0) & (last == 1)
+        whole = ~over & (slack_now == 0)
+        return lone | whole, (first >= low) & (greatest <= high)
+
+
+def _step(sight: Value, last: Value) -> tuple[Value, Value, Value, Value]:
+    """Whether a symbol has a code, its length (wrong if 0, 16 or more), symbols that are told, bits of the step."""
+    changed = (last + Mux(sight[2], Const(31, 5), Const(1, 5)))[:5]
+    explicit = Cat(sight[4:8], Const(0, 1))
+    present = ~sight[0] | ~sight[1] | (sight[2] & ~sight[3])
+    length = Mux(~sight[0], last, Mux(~sight[1], changed, explicit))
+    is_gap = sight[0] & sight[1] & sight[2] & sight[3]
+    advance = Mux(is_gap, sight[4:10] + _LEAST_GAP, 1)
+    bits = Mux(~sight[0], 1, Mux(~sight[1] | ~sight[2], 3, Mux(sight[3], 10, 8)))
+    return present, length, advance, bits

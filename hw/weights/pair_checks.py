@@ -1,0 +1,111 @@
+"""Whether groups of symbols keep to the blocks of their tensor."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.weights.pair_ports import Symbols
+from hw.weights.ports import COUNT_BITS, POSITION_BITS, Fault
+from hw.weights.sparse import offset_bits
+
+__all__ = ["Checked", "PairChecks"]
+
+
+class Checked(Symbols):
+    """`Symbols` with `offsets` (weights of the group before each), `count` (of all), `past` (past the codebook)."""
+
+    def __init__(self, slots: int) -> None:
+        bits = offset_bits(slots)
+        super().__init__(slots, {"offsets": data.ArrayLayout(bits, slots), "count": bits, "past": slots})
+
+
+class PairChecks(wiring.Component):
+    """Follows a tensor's groups through its blocks and names the first fault.
+
+    A block ends where its weights and its bits end, both at once: bits end behind a group that `ends`, weights when
+    the block is full. Positions are counted here, from the sizes of the codewords.
+
+    Members
+    -------
+    start, count, entry_weights, escape_form : In
+        A tensor begins; whether a run may end its block.
+    step, valid, symbols : In
+        A group goes on.
+    fault, position : Out
+        Of this group; where.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        super().__init__(
+            {
+                "start": In(1),
+                "count": In(COUNT_BITS),
+                "entry_weights": In(COUNT_BITS),
+                "escape_form": In(1),
+                "step": In(1),
+                "valid": In(1),
+                "symbols": In(Checked(slots)),
+                "fault": Out(Fault),
+                "position": Out(POSITION_BITS),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        bits = offset_bits(self.slots)
+        symbols = self.symbols
+        # Weights that the block misses, and those of the tensor behind the block; the next block's, a step behind.
+        room, behind, next_room = (Signal(COUNT_BITS, name=name) for name in ("room", "behind", "next_room"))
+        opening, at = Signal(), Signal(POSITION_BITS)
+        m.d.comb += next_room.eq(
+            Mux((self.entry_weights != 0) & (self.entry_weights < behind), self.entry_weights, behind)
+        )
+        near, low = Signal(), Signal(bits)
+        m.d.comb += [near.eq(room[bits:] == 0), low.eq(room)]
+
+        offsets = [*symbols.offsets, symbols.count]
+        places, ahead = [], Signal(range(16 * self.slots + 1))
+        sums = 0
+        for k in range(self.slots):
+            places.append(sums)
+            sums = sums + Mux(symbols.taken[k], symbols.sizes[k] + 1, 0)
+        places.append(sums)
+
+        faults = []
+        for k in range(self.slots):
+            full = near & (low == offsets[k])
+            over = ~symbols.seconds[k] & near & (offsets[k + 1] > low)
+            filled = ~symbols.seconds[k] & ~self.escape_form & near & (offsets[k + 1] == low)
+            fault = Signal(Fault, name=f"fault_{k}")
+            with m.If(symbols.taken[k]):
+                with m.If(full):
+                    m.d.comb += fault.eq(Fault.LONG)
+                with m.Elif(over | filled):
+                    m.d.comb += fault.eq(Fault.OVERRUN)
+                with m.Elif(symbols.past[k]):
+                    m.d.comb += fault.eq(Fault.RANGE)
+            with m.Elif((symbols.wrong != Fault.NONE) if k == 0 else 0):
+                m.d.comb += fault.eq(Mux(full, Fault.LONG, symbols.wrong))
+            faults.append(fault)
+        at_end = Signal(Fault)
+        with m.If(symbols.ends):
+            with m.If(~near | (low != symbols.count) | (symbols.final & (behind != 0))):
+                m.d.comb += at_end.eq(Fault.SHORT)
+            with m.Elif(~symbols.final & (behind == 0)):
+                m.d.comb += at_end.eq(Fault.LONG)
+        faults.append(at_end)
+        for fault, place in reversed(list(zip(faults, places, strict=True))):
+            with m.If(fault != Fault.NONE):
+                m.d.comb += [self.fault.eq(fault), ahead.eq(place)]
+        m.d.comb += self.position.eq(at + ahead)
+
+        with m.If(self.start):
+            m.d.sync += [behind.eq(self.count), opening.eq(1), at.eq(0)]
+        with m.Elif(opening | (self.step & self.valid & symbols.ends)):
+            m.d.sync += [opening.eq(0), room.eq(next_room), behind.eq(behind - next_room)]
+        with m.Elif(self.step & self.valid):
+            m.d.sync += room.eq(room - symbols.count)
+        with m.If(self.step & self.valid):
+            m.d.sync += at.eq(at + sums)
+        return m

@@ -1,0 +1,390 @@
+"""The decoder of Huffman codes: dense weights, zero runs and relative indices, with or without a codebook."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.weights.canonical import MOST_SYMBOLS
+from hw.memory import Memory
+from hw.packet import Packet
+from hw.weights.body import WORD_BITS, BodyReader
+from hw.weights.code_loader import LEVEL_BITS, CodeLoader
+from hw.weights.codebook import Codebook
+from hw.weights.huffman import INDEX_BITS, PLACE_BITS, CodeWindow
+from hw.weights.pair_checks import Checked, PairChecks
+from hw.weights.pair_ports import Form, PairOrder, Symbols
+from hw.weights.ports import POSITION_BITS, Fault, Report, Weights
+from hw.weights.sparse import RUN_BITS, Expander, offset_bits
+
+__all__ = ["PairDecoder"]
+
+_VALUE_BITS = 16
+_ENTRY_BITS = 32
+# The codewords of a cycle have fewer than 32 bits.
+_REACH_BITS = 5
+
+
+class PairDecoder(wiring.Component):
+    """Decodes tensors of the codecs ``huffman``, ``zero-runs``, ``relative-index`` and ``deepcomp`` from their bodies.
+
+    A body is what a file holds of a tensor (golden/weights/container.py): tables, entry points, payload, each filled up
+    to whole words. Tables are read as they are stored (hw/weights/code_loader.py), entry points are kept, as a block
+    must end in bits where the next one starts.
+
+    *Stages*: codewords (hw/weights/huffman.py), places in the order of codewords, symbols, sums of runs and centroids,
+    checks, beats (hw/weights/sparse.py). `slots` codewords enter in each cycle while none behind the first has more
+    than 8 bits; the last 31 bits of a block go one codeword at a time. A beat leaves in each cycle if there are
+    weights for one. Tensors do not overlap; sim/timing_pairs.py has the cycles.
+
+    *Bad tensors*: everything that golden refuses gives a fault and its bit: of the payload, or, for `Fault.TABLE` and
+    `Fault.RANGE` of a table, of the tables. `Fault.ORDER`: more entry points than `entries`, a codebook without
+    `weight_bits` of 32, wide weights in 8 bits, or a field out of its range. After a fault all that has not left is
+    zeros; the body is taken up to its last word. A body without words has no transfers at all.
+
+    Parameters
+    ----------
+    lanes : int
+        Weights of a beat.
+    weight_bits : int
+        Bits of a weight: 8, 16 or 32. A codebook, of float32, needs 32; integers are sign-extended.
+    slots : int
+        Codewords that are read in a cycle: 1..3.
+    entries : int
+        Most stored entry points of a tensor.
+
+    Members
+    -------
+    order : In(stream of PairOrder)
+    i : In(stream of Packet(64))
+        Bodies.
+    o : Out(stream of Packet(Weights))
+    report : Out(stream of Report)
+    """
+
+    order: stream.Interface
+    i: stream.Interface
+    o: stream.Interface
+    report: stream.Interface
+
+    def __init__(self, lanes: int = 16, weight_bits: int = 32, slots: int = 3, entries: int = 512) -> None:
+        if weight_bits not in (8, 16, 32):
+            raise ValueError(f"weight_bits must be 8, 16 or 32, not {weight_bits!r}")
+        if not 1 <= slots <= 3:
+            raise ValueError(f"slots must be 1, 2 or 3, not {slots!r}")
+        if not 2 <= entries <= 1 << 16:
+            raise ValueError(f"entries must be in 2..65536, not {entries!r}")
+        self.lanes, self.weight_bits, self.slots, self.entries = lanes, weight_bits, slots, entries
+        super().__init__(
+            {
+                "order": In(stream.Signature(PairOrder())),
+                "i": In(stream.Signature(Packet(WORD_BITS))),
+                "o": Out(stream.Signature(Packet(Weights(weight_bits, lanes)))),
+                "report": Out(stream.Signature(Report())),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        slots = self.slots
+        m.submodules.body = body = BodyReader()
+        m.submodules.loader = loader = CodeLoader()
+        m.submodules.window = window = CodeWindow(slots)
+        m.submodules.checks = checks = PairChecks(slots)
+        m.submodules.expander = expander = Expander(self.lanes, slots, self.weight_bits)
+        m.submodules.points = points = Memory(_ENTRY_BITS, self.entries)
+        wiring.connect(m, wiring.flipped(self.i), body.i)
+        wiring.connect(m, expander.o, wiring.flipped(self.o))
+
+        order, step = Signal(PairOrder()), Signal()
+        dense, escape_form, limit = Signal(), Signal(), Signal(RUN_BITS)
+        m.d.comb += [
+            step.eq(expander.ready),
+            dense.eq(order.form == Form.DENSE),
+            escape_form.eq(order.form == Form.RUNS),
+            limit.eq(Cat(order.index_bits > k for k in range(RUN_BITS))),
+            loader.dense.eq(dense),
+            loader.has_codebook.eq(order.codebook),
+            loader.escape_form.eq(escape_form),
+            loader.limit.eq(limit),
+            loader.narrow.eq(order.narrow),
+            loader.negative.eq(order.negative),
+            loader.sight.eq(body.sight),
+            loader.ready.eq(body.ready),
+            loader.dry.eq(body.dry),
+            loader.place.eq(body.place),
+            checks.count.eq(order.count),
+            checks.entry_weights.eq(order.entry_weights),
+            checks.escape_form.eq(escape_form),
+            expander.count.eq(order.count),
+        ]
+
+        # What the tensor's report will say; `void`: its weights cannot be told any more.
+        fault, position, void = Signal(Fault), Signal(POSITION_BITS), Signal()
+        here = Cat(body.place, body.word)
+        m.d.comb += [
+            self.report.payload.fault.eq(fault),
+            self.report.payload.position.eq(position),
+            expander.void.eq(void),
+            expander.error.eq(fault != Fault.NONE),
+        ]
+
+        def refuse(kind, where) -> None:
+            with m.If(fault == Fault.NONE):
+                m.d.sync += [fault.eq(kind), position.eq(where)]
+
+        symbols, read = Signal(Symbols(slots)), Signal()
+        second, lapsed, final, block = Signal(), Signal(), Signal(), Signal(_ENTRY_BITS)
+        whole = Signal()
+        # The block's end: words behind the one in sight, and bit of that word.
+        end_words, end_place = Signal(POSITION_BITS - PLACE_BITS), Signal(PLACE_BITS)
+        stop, gap = Signal(POSITION_BITS), Signal(POSITION_BITS + 1)
+        m.d.comb += [
+            points.write_address.eq(block),
+            points.write_data.eq(body.sight),
+            points.read.eq(1),
+            points.read_address.eq(block),
+            stop.eq(Mux(block == order.entries, order.bits, points.read_data)),
+            gap.eq(stop - here),
+        ]
+        self._codewords(m, window, body, second, end_words, end_place, lapsed, final, symbols)
+        m.d.comb += [window.codes[k].eq(loader.codes[k]) for k in range(2)]
+        m.d.comb += [
+            window.dense.eq(dense),
+            window.escapes.eq(loader.escapes),
+            window.escape.eq(loader.escape),
+            window.escape_mask.eq(loader.escape_mask),
+            window.step.eq(step),
+        ]
+
+        with m.FSM():
+            with m.State("Idle"):
+                m.d.comb += self.order.ready.eq(1)
+                m.d.sync += [order.eq(self.order.payload), fault.eq(Fault.NONE), position.eq(0), void.eq(0)]
+                with m.If(self.order.valid):
+                    m.next = "Open"
+            with m.State("Open"):
+                m.d.comb += [
+                    body.start.eq(1),
+                    body.words.eq(_words(order.table_bits) + ((order.entries + 1) >> 1) + _words(order.bits)),
+                    expander.start.eq(1),
+                    checks.start.eq(1),
+                ]
+                m.d.sync += [block.eq(0), whole.eq(0)]
+                m.next = "Load"
+                with m.If(self._is_wrong(order)):
+                    refuse(Fault.ORDER, 0)
+                    m.d.sync += void.eq(1)
+                    m.next = "Drain"
+                with m.Elif(order.count == 0):
+                    with m.If(body.words != 0):
+                        refuse(Fault.LONG, 0)
+                    m.next = "Drain"
+                with m.Else():
+                    m.d.comb += loader.start.eq(1)
+            with m.State("Load"):
+                m.d.comb += [body.take.eq(loader.take), body.behind.eq(loader.behind)]
+                with m.If(loader.fault != Fault.NONE):
+                    refuse(loader.fault, here)
+                    m.d.sync += void.eq(1)
+                    m.next = "Drain"
+                with m.Elif(loader.done):
+                    m.next = "Loaded"
+            with m.State("Loaded"):
+                m.d.comb += body.part.eq(1)
+                m.next = "Entries"
+                with m.If(here != order.table_bits):
+                    refuse(Fault.TABLE, here)
+                    m.d.sync += void.eq(1)
+                    m.next = "Drain"
+                with m.Elif(body.rest):
+                    refuse(Fault.LONG, here)
+                    m.d.sync += void.eq(1)
+                    m.next = "Drain"
+            with m.State("Entries"):
+                m.d.comb += body.behind.eq(body.place + _ENTRY_BITS)
+                with m.If(block == order.entries):
+                    m.d.comb += body.part.eq(1)
+                    m.d.sync += block.eq(0)
+                    m.next = "Seek"
+                with m.Elif(body.dry):
+                    refuse(Fault.SHORT, 0)
+                    m.d.sync += void.eq(1)
+                    m.next = "Drain"
+                with m.Elif(body.ready):
+                    m.d.comb += [body.take.eq(1), points.write.eq(1)]
+                    m.d.sync += block.eq(block + 1)
+            with m.State("Seek"):
+                m.next = "Block"
+            with m.State("Block"):
+                m.d.sync += [
+                    end_words.eq((stop >> PLACE_BITS) - body.word),
+                    end_place.eq(stop),
+                    lapsed.eq(gap[-1]),
+                    final.eq(block == order.entries),
+                    block.eq(block + 1),
+                    second.eq(dense),
+                ]
+                m.next = "Codewords"
+            with m.State("Codewords"):
+                m.d.comb += [read.eq(step & (body.ready | body.dry)), body.behind.eq(window.behind)]
+                with m.If(void):
+                    m.next = "Drain"
+                with m.Elif(read):
+                    with m.If(symbols.wrong != Fault.NONE):
+                        m.next = "Drain"
+                    with m.Else():
+                        m.d.comb += body.take.eq(1)
+                        m.d.sync += second.eq(window.next_second)
+                        with m.If(window.behind[-1]):
+                            m.d.sync += end_words.eq(end_words - 1)
+                    with m.If(symbols.ends):
+                        m.next = "Seek"
+                        with m.If(final):
+                            m.next = "Padding"
+            with m.State("Padding"):
+                m.d.comb += body.part.eq(1)
+                m.d.sync += whole.eq(1)
+                with m.If(body.rest):
+                    refuse(Fault.LONG, order.bits)
+                m.next = "Drain"
+            with m.State("Drain"):
+                m.d.comb += body.drain.eq(1)
+                with m.If(body.drained):
+                    # A stream that was given up has its fault, or it comes with the codewords on their way.
+                    with m.If(whole & body.over):
+                        refuse(Fault.LONG, order.bits)
+                    m.next = "Settled"
+            with m.State("Settled"):
+                m.d.comb += expander.settled.eq(1)
+                with m.If(~expander.active):
+                    m.next = "Report"
+            with m.State("Report"):
+                m.d.comb += self.report.valid.eq(1)
+                with m.If(self.report.ready):
+                    m.next = "Idle"
+
+        found = self._stages(m, window, loader, checks, expander, order, step, read & ~void, symbols)
+        with m.If(found & ~void):
+            m.d.sync += void.eq(1)
+            refuse(checks.fault, checks.position)
+        return m
+
+    def _is_wrong(self, order):
+        """Whether the order cannot be served."""
+        wrong = (order.entries > self.entries) | (order.form.as_value() == 3)
+        wrong |= (order.form != Form.DENSE) & ((order.index_bits == 0) | (order.index_bits > RUN_BITS))
+        wrong |= (order.entry_weights != 0) & (order.entry_weights[6:] == 0)
+        if self.weight_bits == LEVEL_BITS:
+            return wrong | (order.codebook & (~order.narrow | order.negative))
+        wrong |= order.codebook
+        return wrong | ~order.narrow if self.weight_bits == 8 else wrong
+
+    def _codewords(self, m: Module, window, body, second, end_words, end_place, lapsed, final, symbols) -> None:
+        """The codewords in sight, as far as they belong to their block."""
+        # While the block's end is not farther than the codewords of a cycle can reach, one codeword is read.
+        left, close, short = Signal(PLACE_BITS + 1), Signal(), Signal()
+        m.d.comb += [
+            left.eq(Cat(end_place, end_words[0]) - body.place),
+            close.eq(~end_words[1:].any() & (left[_REACH_BITS:] == 0)),
+            short.eq(lapsed | (close & (window.sizes[0] >= left[:_REACH_BITS]))),
+            window.sight.eq(body.sight),
+            window.place.eq(body.place),
+            window.second.eq(second),
+            window.alone.eq(close | lapsed),
+            symbols.seconds.eq(window.seconds),
+            symbols.final.eq(final),
+        ]
+        m.d.comb += [symbols.sizes[k].eq(window.sizes[k]) for k in range(self.slots)]
+        with m.If(body.dry):
+            m.d.comb += symbols.wrong.eq(Fault.SHORT)
+        with m.Elif(window.unknown):
+            m.d.comb += symbols.wrong.eq(Fault.CODE)
+        with m.Elif(short):
+            m.d.comb += symbols.wrong.eq(Fault.SHORT)
+        with m.Else():
+            m.d.comb += symbols.taken.eq(window.taken)
+            m.d.comb += symbols.ends.eq(close & (window.sizes[0] + 1 == left[:_REACH_BITS]))
+
+    def _stages(self, m: Module, window, loader, checks, expander, order, step, read, symbols):
+        """What becomes of the codewords; whether a fault is found now."""
+        slots = self.slots
+        valued = {"values": data.ArrayLayout(_VALUE_BITS, slots)}
+        coded, placed = (Signal(Symbols(slots), name=name, reset_less=True) for name in ("coded", "placed"))
+        named = Signal(Symbols(slots, valued), reset_less=True)
+        checked, weights = Signal(Checked(slots), reset_less=True), Signal(valued["values"], reset_less=True)
+        valid = Signal(4)
+        with m.If(step):
+            m.d.sync += [valid.eq(Cat(read, valid)), coded.eq(symbols), placed.eq(coded)]
+        with m.If(expander.void):
+            m.d.sync += valid.eq(0)
+
+        # Symbols; a memory for each slot, all of the same contents.
+        for k in range(slots):
+            m.submodules[f"symbols_{k}"] = memory = Memory(INDEX_BITS, 2 * MOST_SYMBOLS)
+            m.d.comb += [
+                memory.write.eq(loader.write),
+                memory.write_address.eq(loader.address),
+                memory.write_data.eq(loader.symbol),
+                memory.read.eq(step),
+                memory.read_address.eq(window.indices[k]),
+            ]
+            first = Mux(placed.seconds[k], loader.firsts[1], loader.firsts[0])
+            with m.If(step):
+                m.d.sync += named.values[k].eq(memory.read_data + first)
+        with m.If(step):
+            m.d.sync += [
+                named[name].eq(placed[name]) for name in ("taken", "seconds", "sizes", "wrong", "ends", "final")
+            ]
+
+        # Where each symbol's weights begin, and centroids.
+        offset = Const(0, 1)
+        following = Signal(Checked(slots))
+        bits = offset_bits(slots)
+        for k in range(slots):
+            m.d.comb += following.offsets[k].eq(offset)
+            advance = Mux(named.seconds[k], 1, named.values[k][:RUN_BITS])
+            ahead = Signal(bits, name=f"ahead_{k}")
+            m.d.comb += ahead.eq(offset + Mux(named.taken[k], advance, 0))
+            offset = ahead
+        m.d.comb += following.count.eq(offset)
+        m.d.comb += [
+            following[name].eq(named[name]) for name in ("taken", "seconds", "sizes", "wrong", "ends", "final")
+        ]
+        found = self._weights(m, loader, order, step, named, weights, following)
+        with m.If(step):
+            m.d.sync += [checked.eq(following), weights.eq(named.values)]
+
+        wrong, group = Signal(), expander.group
+        m.d.comb += [
+            checks.step.eq(step),
+            checks.valid.eq(valid[3]),
+            checks.symbols.eq(checked),
+            wrong.eq(valid[3] & (checks.fault != Fault.NONE)),
+            expander.valid.eq(valid[3] & ~wrong),
+            group.present.eq(checked.taken & checked.seconds),
+            group.count.eq(checked.count),
+            group.finish.eq(checked.ends & checked.final),
+        ]
+        for k in range(slots):
+            m.d.comb += [group.offsets[k].eq(checked.offsets[k]), group.weights[k].eq(found[k])]
+        return wrong & step
+
+    def _weights(self, m: Module, loader, order, step, named, weights, following) -> list:
+        """The weights of a group, a step later: the values themselves or levels of the codebook."""
+        if self.weight_bits != LEVEL_BITS:
+            return [weights[k].as_signed() for k in range(self.slots)]
+        m.submodules.codebook = codebook = Codebook(LEVEL_BITS, self.slots)
+        m.d.comb += [
+            codebook.clear.eq(loader.clear_levels),
+            codebook.write.eq(loader.write_level),
+            codebook.value.eq(loader.level),
+            codebook.step.eq(step),
+            following.past.eq(codebook.past & named.seconds & order.codebook.replicate(self.slots)),
+        ]
+        m.d.comb += [codebook.numbers[k].eq(named.values[k]) for k in range(self.slots)]
+        return [Mux(order.codebook, codebook.values[k], weights[k].as_signed()) for k in range(self.slots)]
+
+
+def _words(bits):
+    """Words that hold so many bits."""
+    return (bits >> PLACE_BITS) + (bits[:PLACE_BITS] != 0)

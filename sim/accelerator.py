@@ -69,11 +69,20 @@ class Buffers(Table):
 
 
 class Words(Table):
-    """Widths of values."""
+    """Widths of values. Codecs of activations are for integers: floats travel as they are."""
 
+    kind: Literal["integer", "float"] = "integer"
     activation_bits: _Bits
     weight_bits: _Bits
     partial_bits: Literal[16, 24, 32, 40, 48]
+
+    @model_validator(mode="after")
+    def _known(self) -> Words:
+        if self.kind == "float" and min(self.activation_bits, self.weight_bits) < 16:
+            raise ValueError("activation_bits and weight_bits of floats must be 16 or 32")
+        if self.kind == "integer" and max(self.activation_bits, self.weight_bits) > 16:
+            raise ValueError('activation_bits and weight_bits must be 4, 8 or 16; with kind = "float", 16 or 32')
+        return self
 
 
 class OnChipNetwork(Table):
@@ -123,10 +132,11 @@ class Memory(Table):
 
 
 class Port(Table):
-    """A codec between buffer and external memory, and the symbols it takes or gives in a cycle."""
+    """A codec between buffer and external memory: units side by side, and the symbols that each takes in a cycle."""
 
     codec: str
     symbols_per_cycle: Literal[1, 2, 4, 8] = 8
+    units: Annotated[int, Field(ge=1, le=64)] = 1
 
     _codecs: ClassVar[tuple[str, ...]]
 
@@ -187,6 +197,12 @@ class Accelerator(Table):
     memory: Memory
     ports: Ports
     energy: Energies | None = None
+
+    @model_validator(mode="after")
+    def _codes_integers(self) -> Accelerator:
+        if self.words.kind == "float" and (self.ports.activations.codec, self.ports.weights.codec) != ("raw", "packed"):
+            raise ValueError("ports of an accelerator of floats must have the codecs raw and packed")
+        return self
 
     @property
     def peak_macs_per_s(self) -> float:

@@ -2,15 +2,17 @@
 
 A codec tile is fetched and decoded whole. A mapping that cuts across codec tiles fetches them several times, so here
 tiles of the mapping are whole codec tiles, or the whole loop (filters over a whole map may be parts of a codec tile:
-they are gathered before they are coded); among these the one with the fewest raw bytes is taken,
-halos rounded to codec tiles. Strips that follow each other keep the codec tiles that they share. Of mappings with
-equal bytes those with at least `OVERLAP_STEPS` steps come first: loads, arithmetic and stores overlap between steps.
+they are gathered before they are coded). Among these the one with the fewest raw bytes (or the least energy or time:
+`sim.objective`) is taken, halos rounded to codec tiles. Strips that follow each other keep the codec tiles that they
+share. Of mappings that cost the same those with at least `OVERLAP_STEPS` steps come first: loads, arithmetic and stores
+overlap between steps.
 Where nothing aligned fits the buffer, `sim.mapping_search.search` decides, and the plan counts what that costs.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from math import gcd, prod
 
 import numpy as np
@@ -19,8 +21,9 @@ from numpy.typing import NDArray
 from sim.layer_shape import LayerShape
 from sim.mapping import ORDERS, Buffer, Mapping, Tiles, buffer_bits, traffic
 from sim.mapping_search import search
+from sim.objective import BYTES, Objective
 
-__all__ = ["OVERLAP_STEPS", "align", "strip"]
+__all__ = ["OVERLAP_STEPS", "align", "aligned", "strip"]
 
 OVERLAP_STEPS = 8
 
@@ -39,8 +42,8 @@ def strip(shape: LayerShape, axis: int, first: int, end: int) -> tuple[int, int]
     return low, min(max(high, low + 1), size)
 
 
-def align(shape: LayerShape, buffer: Buffer, tile: tuple[int, int, int]) -> Mapping:
-    """The mapping of whole codec tiles with the fewest raw bytes.
+def align(shape: LayerShape, buffer: Buffer, tile: tuple[int, int, int], objective: Objective = BYTES) -> Mapping:
+    """The mapping of whole codec tiles that costs least, nothing compressed.
 
     Parameters
     ----------
@@ -48,19 +51,38 @@ def align(shape: LayerShape, buffer: Buffer, tile: tuple[int, int, int]) -> Mapp
     buffer : Buffer
     tile : tuple of int
         Height, width and channels of a codec tile.
+    objective : Objective
+        What counts; bytes by default.
 
     Raises
     ------
     ValueError
         If no tile fits the buffer, not even one value of each loop.
     """
+    return aligned(shape, buffer, tile, objective)[1]
+
+
+def aligned(
+    shape: LayerShape, buffer: Buffer, tile: tuple[int, int, int], objective: Objective = BYTES
+) -> tuple[float, Mapping]:
+    """As `align`, with the cost in front."""
+    try:
+        return _aligned(replace(shape, name=""), buffer, tile, objective)
+    except ValueError:
+        search(shape, buffer, objective)  # tells the layer's name
+        raise
+
+
+@lru_cache(maxsize=4096)
+def _aligned(shape: LayerShape, buffer: Buffer, tile: _Tile, objective: Objective) -> tuple[float, Mapping]:
     unit = min(shape.groups, tile[2] // gcd(tile[2], shape.group_channels)) if shape.groups > 1 else 1
     whole = np.array([shape.out_width])
     for columns in (whole, _cuts(shape.out_width, tile[1])):
-        found = _best(shape, buffer, tile, unit, columns)
+        found = _best(shape, buffer, tile, unit, columns, objective)
         if found is not None:
             return found
-    return search(shape, buffer).mapping
+    mapped = search(shape, buffer, objective)
+    return float(objective.cost(shape, mapped.traffic, mapped.tiles)), mapped.mapping
 
 
 def _cuts(size: int, step: int) -> NDArray[np.int64]:
@@ -86,7 +108,9 @@ def _touched(shape: LayerShape, axis: int, cut: int, step: int) -> tuple[int, in
     return sum(high - low for low, high in rounded), union, max(high - low for low, high in rounded)
 
 
-def _best(shape: LayerShape, buffer: Buffer, tile: _Tile, unit: int, columns: NDArray[np.int64]) -> Mapping | None:
+def _best(
+    shape: LayerShape, buffer: Buffer, tile: _Tile, unit: int, columns: NDArray[np.int64], objective: Objective
+) -> tuple[float, Mapping] | None:
     sizes = [_filter_cuts(shape, tile[2]), _cuts(shape.group_channels, tile[2])]
     sizes += [_cuts(shape.out_height, tile[0]), columns]
     grid = [axis.reshape(-1) for axis in np.meshgrid(*sizes, indexing="ij")]
@@ -109,15 +133,17 @@ def _best(shape: LayerShape, buffer: Buffer, tile: _Tile, unit: int, columns: ND
     few = np.where(lacking[fits] > 0, OVERLAP_STEPS, np.maximum(OVERLAP_STEPS - steps, 0))
     best: tuple[float, int, int, int, int] | None = None
     for rank, order in enumerate(ORDERS):
-        moved = np.broadcast_to(traffic(shape, tiles, order, buffer).total_bytes, filters.shape)[fits]
-        first = int(np.lexsort((steps, few, moved))[0])
-        key = (float(moved[first]), int(few[first]), int(steps[first]), rank, int(fits[first]))
+        trips = prod(tiles.trips(shape).values()) * -(-shape.groups // unit)
+        cost = objective.cost(shape, traffic(shape, tiles, order, buffer), trips)
+        cost = np.broadcast_to(cost, filters.shape)[fits]
+        first = int(np.lexsort((steps, few, cost))[0])
+        key = (float(cost[first]), int(few[first]), int(steps[first]), rank, int(fits[first]))
         best = key if best is None else min(best, key)
     assert best is not None
     at = best[4]
     chosen = [int(axis[at]) for axis in grid]
     mapping = Mapping(1, chosen[0], chosen[1], chosen[2], chosen[3], order=ORDERS[best[3]])
-    room = int(8 * buffer.size_bytes // (float(need[at]) * unit))
+    room = int(8 * buffer.size_bytes // max(1.0, float(need[at]) * unit))
     inner = best[2] // -(-shape.groups // unit)
     wanted = -(-shape.groups // (unit * max(1, OVERLAP_STEPS // inner)))
-    return replace(mapping, groups=min(shape.groups, unit * max(1, min(room, wanted))))
+    return best[0], replace(mapping, groups=min(shape.groups, unit * max(1, min(room, wanted))))

@@ -5,37 +5,25 @@ the buffer is written with all that is loaded, read for all that is stored, and 
 serves as many filters, a weight as many output pixels, as the array has rows and columns (the square root of its
 MACs), or the layer has. Off the chip: `sim.dram_energy`, by part.
 
-Processes: energy of the same circuit goes with ``a V^2 + b V + c``, V in volts, coefficients for each node by
-Stillmaker and Baas, "Scaling equations for the accurate prediction of CMOS device performance from 180 nm to 7 nm",
-Integration 58, 2017.
+The codecs' part is `sim.codec_energy`; processes scale by `sim.chip_process`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import sqrt
 
 from sim.accelerator import Accelerator, Energies
+from sim.chip_process import NOMINAL_V, STILLMAKER, node_of, process_ratio
+from sim.codec_energy import codec_constants
 from sim.dram_device import DEVICES
 from sim.dram_energy import command_energy
 from sim.energy import Constant
 from sim.layer_shape import LayerShape
 
-__all__ = ["NODES", "NOMINAL_V", "ChipEnergy", "chip_energy", "constants", "process_ratio", "scaled", "sensitivity"]
+__all__ = ["ChipEnergy", "chip_energy", "constants", "scaled", "sensitivity"]
 
-# Node in nm: a, b, c of the energy polynomial.
-NODES = {
-    65: (3.755, -4.398, 1.975),
-    45: (1.103, -0.362, 0.2767),
-    32: (0.9559, -0.7823, 0.471),
-    16: (0.2958, -0.1241, 0.03024),
-    7: (0.1776, -0.09097, 0.02447),
-}
-NOMINAL_V = {65: 1.1, 45: 0.9, 32: 0.9, 16: 0.8, 7: 0.7}  # where a process is named without its voltage
-
-_STILLMAKER = "Stillmaker, Baas, Integration 58, 2017"
 _STATES = {
     "dram_active": "active_mw",
     "dram_precharged": "precharged_mw",
@@ -94,35 +82,6 @@ def chip_energy(
     )
 
 
-def process_ratio(from_nm: int, to_nm: int, from_v: float | None = None, to_v: float | None = None) -> float:
-    """Energy of a circuit in one process over that in another.
-
-    Raises
-    ------
-    ValueError
-        If a node is not in `NODES`, or a voltage is outside 0.4..1.3 V.
-    """
-
-    def energy(node: int, volts: float | None) -> float:
-        if node not in NODES:
-            raise ValueError(f"process must be one of {', '.join(map(str, NODES))} nm, not {node!r}")
-        supply = NOMINAL_V[node] if volts is None else volts
-        if not 0.4 <= supply <= 1.3:
-            raise ValueError(f"voltage must be in 0.4..1.3 V, not {supply!r}")
-        square, linear, constant = NODES[node]
-        return square * supply**2 + linear * supply + constant
-
-    return energy(to_nm, to_v) / energy(from_nm, from_v)
-
-
-def _node(process: str) -> tuple[int, float | None]:
-    """Node and voltage of a process as a preset tells it: "45 nm, 0.9 V (source)"."""
-    node, volts = re.search(r"(\d+) ?nm", process), re.search(r"(\d(?:\.\d+)?) ?V\b", process)
-    if node is None:
-        raise ValueError(f"process must tell its node as in '45 nm', not {process!r}")
-    return int(node[1]), float(volts[1]) if volts else None
-
-
 def scaled(energies: Energies, to_nm: int, to_v: float | None = None) -> Energies:
     """The energies of a chip in another process.
 
@@ -131,11 +90,11 @@ def scaled(energies: Energies, to_nm: int, to_v: float | None = None) -> Energie
     ValueError
         As in `process_ratio`, or if the energies' own process does not tell its node.
     """
-    node, volts = _node(energies.process)
+    node, volts = node_of(energies.process)
     ratio = process_ratio(node, to_nm, volts, to_v)
     names = ("mac_pj", "register_pj", "hop_pj", "buffer_pj")
     supply = NOMINAL_V[to_nm] if to_v is None else to_v
-    text = f"{to_nm} nm, {supply:g} V, scaled by {ratio:.3f} from {energies.process} ({_STILLMAKER})"
+    text = f"{to_nm} nm, {supply:g} V, scaled by {ratio:.3f} from {energies.process} ({STILLMAKER})"
     return energies.model_copy(update={"process": text} | {name: getattr(energies, name) * ratio for name in names})
 
 
@@ -148,6 +107,10 @@ def constants(accelerator: Accelerator) -> tuple[Constant, ...]:
         for name, what in (("mac", "pJ"), ("register", "pJ/access"), ("hop", "pJ/word"), ("buffer", "pJ/word")):
             found.append(Constant(name, getattr(each, f"{name}_pj"), what, each.process, source))
         found.append(Constant("idle", each.idle_mw, "mW", each.process, source))
+        port = accelerator.ports.activations
+        if port.codec != "raw" or accelerator.ports.weights.codec != "packed":
+            bits = accelerator.words.activation_bits
+            found += codec_constants(bits, port.symbols_per_cycle, port.codec, each.process)
     if accelerator.memory.access_pj is not None:
         found.append(Constant("memory_access", accelerator.memory.access_pj, "pJ/word", "", accelerator.source))
     if accelerator.memory.device is not None:

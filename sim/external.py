@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from golden.tile_format import GROUP_BYTES, GROUP_TILES
 from sim.dram_streams import Streams
 from sim.tile_plan import Fetches, LayerPlan
+from sim.tile_times import TileTimes
 from sim.traffic import BIAS_BYTES
 
 __all__ = ["KINDS", "Allocation", "TensorBytes", "Transactions", "allocate", "transactions"]
@@ -54,17 +55,25 @@ class TensorBytes:
         Room of a tile in the slotted layout.
     indexed : bool
         Whether an index is needed to read it: False where it is stored raw.
+    times : TileTimes or None
+        Cycles in decoder and encoder; None where it is stored raw and passes neither.
     """
 
     tile_bytes: _Ints
     symbols: _Ints
     slot_bytes: int
     indexed: bool
+    times: TileTimes | None = None
 
     @property
     def groups(self) -> int:
         """Groups of the index."""
         return -(-self.tile_bytes.size // GROUP_TILES) if self.indexed else 0
+
+    def memory_bytes(self, layout: str) -> int:
+        """Room of tiles and index in memory."""
+        slots = self.slot_bytes * self.tile_bytes.size
+        return (slots if layout == "slotted" else int(self.tile_bytes.sum())) + self.groups * GROUP_BYTES
 
     def starts(self, layout: str) -> _Ints:
         """First byte of each tile in the tensor's region."""
@@ -77,7 +86,8 @@ class TensorBytes:
 class Transactions:
     """Transfers of one layer: arrays of shape (n,), ordered by step, reads of a step before its writes.
 
-    `kind` are places in `KINDS`; `symbols` pass the activation codec, 0 for all but tiles of coded tensors.
+    `kind` are places in `KINDS`; `symbols` pass the activation codec, which takes `cycles`: both are 0 for all but tiles
+    of coded tensors. The latencies are the longest among the layer's tensors.
     """
 
     step: _Ints
@@ -86,7 +96,10 @@ class Transactions:
     address: _Ints
     size_bytes: _Ints
     symbols: _Ints
+    cycles: _Ints
     steps: int
+    decode_latency_cycles: int = 0
+    encode_latency_cycles: int = 0
 
     @property
     def total_bytes(self) -> int:
@@ -183,7 +196,7 @@ def transactions(
     )
 
 
-_Rows = list[tuple[_Ints, int, bool, _Ints, _Ints, _Ints]]
+_Rows = list[tuple[_Ints, int, bool, _Ints, _Ints, _Ints, _Ints]]
 
 
 def _layer(
@@ -209,17 +222,20 @@ def _layer(
         tensor = tensors[plan.writes.tensor]
         _tiles(rows, plan.writes, tensor, places, np.ones(plan.writes.tiles.size, bool), _OUTPUT)
         _written_index(rows, plan.writes, tensor, places)
-    return _sorted(rows, plan.steps)
+    read = [tensors[fetches.tensor].times for fetches in plan.reads]
+    made = tensors[plan.writes.tensor].times if plan.writes is not None else None
+    latency = max((times.decode_latency for times in read if times), default=0)
+    return _sorted(rows, plan.steps, latency, made.encode_latency if made else 0)
 
 
-def _sorted(rows: _Rows, steps: int) -> Transactions:
+def _sorted(rows: _Rows, steps: int, *latencies: int) -> Transactions:
     counts = [row[0].size for row in rows]
-    step, address, size, symbols = (np.concatenate([row[k] for row in rows]) for k in (0, 3, 4, 5))
+    step, address, size, symbols, cycles = (np.concatenate([row[k] for row in rows]) for k in (0, 3, 4, 5, 6))
     kind = np.repeat([row[1] for row in rows], counts)
     write = np.repeat([row[2] for row in rows], counts).astype(bool)
     order = np.lexsort((np.arange(step.size), write, step))
-    ordered = [column[order] for column in (step, kind, address, size, symbols)]
-    return Transactions(ordered[0], ordered[1], write[order], ordered[2], ordered[3], ordered[4], steps)
+    first, second = [step[order], kind[order]], [column[order] for column in (address, size, symbols, cycles)]
+    return Transactions(first[0], first[1], write[order], second[0], second[1], second[2], second[3], steps, *latencies)
 
 
 def _tiles(
@@ -227,8 +243,11 @@ def _tiles(
 ) -> None:
     tiles = fetches.tiles[chosen]
     address = places.tiles[fetches.tensor] + tensor.starts(places.layout)[tiles]
-    symbols = tensor.symbols[tiles] * tensor.indexed
-    rows.append((fetches.steps[chosen], kind, kind == _OUTPUT, address, tensor.tile_bytes[tiles], symbols))
+    symbols, write = tensor.symbols[tiles] * tensor.indexed, kind == _OUTPUT
+    cycles = np.zeros_like(tiles)
+    if tensor.times is not None:
+        cycles = (tensor.times.encode if write else tensor.times.decode)[tiles]
+    rows.append((fetches.steps[chosen], kind, write, address, tensor.tile_bytes[tiles], symbols, cycles))
 
 
 def _index(rows: _Rows, fetches: Fetches, tensor: TensorBytes, places: Allocation, cache: int) -> None:
@@ -252,22 +271,25 @@ def _written_index(rows: _Rows, writes: Fetches, tensor: TensorBytes, places: Al
 
 def _groups(rows: _Rows, steps: _Ints, groups: _Ints, name: str, places: Allocation, write: bool) -> None:
     size = np.full(groups.size, GROUP_BYTES, np.int64)
-    rows.append((steps, _INDEX, write, places.index[name] + groups * GROUP_BYTES, size, np.zeros_like(size)))
+    none = np.zeros_like(size)
+    rows.append((steps, _INDEX, write, places.index[name] + groups * GROUP_BYTES, size, none, none))
 
 
 def _weights(rows: _Rows, plan: LayerPlan, weights: _Ints, place: int, burst_bytes: int) -> None:
     tiles, steps = plan.weight_fetches.tiles, plan.weight_fetches.steps
     if tiles.size:
         starts = np.cumsum(weights) - weights
-        rows.append((steps, _WEIGHT, False, place + starts[tiles], weights[tiles], np.zeros_like(tiles)))
+        none = np.zeros_like(tiles)
+        rows.append((steps, _WEIGHT, False, place + starts[tiles], weights[tiles], none, none))
     biases = -(-BIAS_BYTES * plan.layer.bias_count // burst_bytes) * burst_bytes
     if biases:
         one = np.zeros(1, np.int64)
-        rows.append((one, _WEIGHT, False, one + place + int(weights.sum()), one + biases, one))
+        rows.append((one, _WEIGHT, False, one + place + int(weights.sum()), one + biases, one, one))
 
 
 def _partials(rows: _Rows, plan: LayerPlan, place: int, burst_bytes: int, partial_bits: int) -> None:
     for values, write in zip(plan.partial_values, (False, True), strict=True):
         steps = np.flatnonzero(values)
         size = -(-(values[steps].astype(np.int64) * partial_bits) // (8 * burst_bytes)) * burst_bytes
-        rows.append((steps, _PARTIAL, write, np.full(steps.size, place, np.int64), size, np.zeros_like(size)))
+        none = np.zeros_like(size)
+        rows.append((steps, _PARTIAL, write, np.full(steps.size, place, np.int64), size, none, none))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sim.measure import TensorSizes
 from sim.network import Network, Tensor
 
-__all__ = ["Footprint", "peak_footprint"]
+__all__ = ["Footprint", "peak_bytes", "peak_footprint"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,13 @@ def peak_footprint(network: Network, sizes: Mapping[str, TensorSizes], codec: st
             coded = size.coded[codec]
             slotted[name] = coded.slot_bytes + coded.index_bytes
             packed[name] = coded.payload_bytes + coded.index_bytes
-    peaks = [_peak(network, memory) for memory in (raw, slotted, packed)]
+    peaks = [peak_bytes(network, memory) for memory in (raw, slotted, packed)]
     (raw_bytes, raw_layer), (slotted_bytes, slotted_layer), (packed_bytes, packed_layer) = peaks
     return Footprint(raw_bytes, slotted_bytes, packed_bytes, raw_layer, slotted_layer, packed_layer)
 
 
-def _peak(network: Network, memory: Mapping[str, int]) -> tuple[int, str]:
+def peak_bytes(network: Network, memory: Mapping[str, int]) -> tuple[int, str]:
+    """The most that tensors of these sizes take at one time, and the first layer at which they do."""
     order = {layer.name: step for step, layer in enumerate(network.layers)}
     lives = {name: _life(network, tensor, order) for name, tensor in network.tensors.items()}
     peaks = [

@@ -13,6 +13,7 @@ touches (a step wider than the window) are not counted as read.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import prod
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sim.network import Layer, Network
 
-__all__ = ["LayerShape", "conv", "layer_shapes", "touched_rows"]
+__all__ = ["LayerShape", "conv", "layer_shapes", "touched_rows", "with_kept"]
 
 
 _Pair = tuple[int, int]
@@ -49,7 +50,7 @@ class LayerShape:
     operands : int
         Further inputs of the output's size (a residual): each value is read once.
     input_on_chip, output_on_chip : bool
-        A vector that never reaches memory.
+        A vector that never reaches memory, or a tensor that stays in a part of the buffer set aside for it.
     """
 
     name: str
@@ -179,6 +180,17 @@ def layer_shapes(network: Network) -> tuple[LayerShape, ...]:
     the channels, are read through the window (several where they are concatenated), the others value by value.
     """
     return tuple(_shape(network, layer) for layer in network.layers)
+
+
+def with_kept(shape: LayerShape, layer: Layer, kept: Container[str]) -> LayerShape:
+    """The shape of a layer of whose tensors some stay on the chip."""
+    window = layer.inputs[: len(layer.inputs) - shape.operands]
+    return replace(
+        shape,
+        operands=sum(name not in kept for name in layer.inputs[len(window) :]),
+        input_on_chip=shape.input_on_chip or all(name in kept for name in window),
+        output_on_chip=shape.output_on_chip or layer.output in kept,
+    )
 
 
 def _shape(network: Network, layer: Layer) -> LayerShape:

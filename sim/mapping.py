@@ -171,18 +171,19 @@ def tiles_of(shape: LayerShape, mapping: Mapping) -> Tiles:
 
 
 def buffer_bits(shape: LayerShape, tiles: Tiles, buffer: Buffer) -> Any:
-    """Bits that the tiles of one group need in the buffer."""
+    """Bits that the tiles of one group need in the buffer; what stays on chip has its place elsewhere."""
     trips = tiles.trips(shape)
     space, filters, channels = (trips[loop] for loop in LOOPS)
     copies = 2 if buffer.double else 1
     again = shape.groups > 1
     source = tiles.images * tiles.channels * tiles.tile_rows * tiles.tile_columns * buffer.activation_bits
-    source = source * _copies(space * channels > 1, again, copies)
+    source = source * _copies(space * channels > 1, again, copies) * (not shape.input_on_chip)
     weights = tiles.filters * tiles.channels * prod(shape.kernel) * buffer.weight_bits
     weights = weights * _copies(filters * channels > 1, again, copies)
     held = shape.weighted and not buffer.weights_apart
     made = tiles.images * tiles.filters * tiles.rows * tiles.columns * _copies(space * filters > 1, again, copies)
-    word = np.where(channels > 1, buffer.partial_bits, buffer.activation_bits)
+    finished = 0 if shape.output_on_chip else buffer.activation_bits
+    word = np.where(channels > 1, buffer.partial_bits, finished)
     return source + weights * held + made * (word + shape.operands * buffer.activation_bits)
 
 

@@ -1,4 +1,4 @@
-"""The mapping of a layer that moves the fewest bytes.
+"""The mapping of a layer that moves the fewest bytes, or costs the least energy or time (`sim.objective`).
 
 `search` tries all orders of loops with all tile sizes that matter: a size is left out if a smaller one, which takes
 less room, makes no more tiles and reads no more halo. `default_mapping` keeps columns and channels whole and tries far
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from sim.layer_shape import LayerShape
 from sim.mapping import LOOPS, ORDERS, Buffer, LayerTraffic, Mapping, Tiles, buffer_bits, tiles_of, traffic
+from sim.objective import BYTES, Objective
 
 __all__ = ["Mapped", "compulsory", "default_mapping", "evaluate", "map_layers", "search", "tile_sizes"]
 
@@ -84,8 +85,8 @@ def evaluate(shape: LayerShape, mapping: Mapping, buffer: Buffer) -> Mapped:
     return Mapped(shape, mapping, need, int(count), LayerTraffic(**plain))
 
 
-def search(shape: LayerShape, buffer: Buffer) -> Mapped:
-    """The mapping with the fewest bytes; of equals, that with the fewest tiles.
+def search(shape: LayerShape, buffer: Buffer, objective: Objective = BYTES) -> Mapped:
+    """The mapping that costs least; of equals, that with the fewest tiles.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def search(shape: LayerShape, buffer: Buffer) -> Mapped:
         If no tile fits, not even one value of each loop.
     """
     sizes = [tile_sizes(size) for size in (shape.batch, shape.group_filters, shape.group_channels)]
-    found = _best(shape, buffer, [*sizes, _row_tiles(shape), _column_tiles(shape)], ORDERS)
+    found = _best(shape, buffer, [*sizes, _row_tiles(shape), _column_tiles(shape)], ORDERS, objective)
     if found is None:
         least = float(buffer_bits(shape, tiles_of(shape, Mapping(1, 1, 1, 1, 1)), buffer)) / 8
         raise ValueError(
@@ -106,7 +107,7 @@ def default_mapping(shape: LayerShape, buffer: Buffer) -> Mapped:
     """A good mapping at once: whole rows, all channels, one image; falls back to `search`."""
     image, channels, columns = (np.array([size]) for size in (1, shape.group_channels, shape.out_width))
     sizes = [image, tile_sizes(shape.group_filters), channels, _row_tiles(shape), columns]
-    found = _best(shape, buffer, sizes, _DEFAULT_ORDERS)
+    found = _best(shape, buffer, sizes, _DEFAULT_ORDERS, BYTES)
     return found or search(shape, buffer)
 
 
@@ -131,7 +132,11 @@ def map_layers(
 
 
 def _best(
-    shape: LayerShape, buffer: Buffer, sizes: list[NDArray[np.int64]], orders: tuple[tuple[str, ...], ...]
+    shape: LayerShape,
+    buffer: Buffer,
+    sizes: list[NDArray[np.int64]],
+    orders: tuple[tuple[str, ...], ...],
+    objective: Objective,
 ) -> Mapped | None:
     """The best of all tiles out of `sizes` (images, filters, channels, rows, columns) that fit."""
     grid = _grid(shape, sizes)
@@ -144,10 +149,10 @@ def _best(
     count = prod(tiles.trips(shape).values())
     best: tuple[float, int, int, int] | None = None
     for rank, order in enumerate(orders):
-        moved = traffic(shape, tiles, order, buffer).total_bytes
-        least = np.flatnonzero(moved == moved.min())
+        cost = objective.cost(shape, traffic(shape, tiles, order, buffer), count * shape.groups)
+        least = np.flatnonzero(cost == cost.min())
         first = least[np.argmin(count[least])]
-        key = (float(moved[first]), int(count[first]), rank, int(first))
+        key = (float(cost[first]), int(count[first]), rank, int(first))
         best = key if best is None else min(best, key)
     assert best is not None
     images, filters, channels, rows, columns = (

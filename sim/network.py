@@ -106,7 +106,8 @@ class Layer:
 class Network:
     """Layers in order of execution, and the tensors between them that reach memory.
 
-    ``channels_last`` says that the model takes its image as (1, H, W, C); `tensors` shows it as (C, H, W).
+    ``channels_last`` says that the model takes its image as (1, H, W, C); `tensors` shows it as (C, H, W). `notes` tell
+    what of the network is not modelled.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Network:
     outputs: tuple[str, ...]
     model: onnx.ModelProto = field(repr=False, compare=False)
     channels_last: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def macs(self) -> int:

@@ -171,8 +171,8 @@ def _schedule(load, decode, compute, encode, store, decode_latency, encode_laten
         store_at = np.inf
         if stored < computed:
             begin = spans[2, stored, 1]
-            if stored > 0:
-                begin = max(begin, spans[3, stored - 1, 1])
+            if stored > 0:  # the encoder takes symbols again while the last ones are on their way through it
+                begin = max(begin, spans[3, stored - 1, 1] - encode_latency * (encode[stored - 1] > 0))
             store_at = begin + encode_latency * (encode[stored] > 0) + max(0.0, encode[stored] - store[stored])
             if store[stored] > 0:
                 store_at = max(store_at, free)

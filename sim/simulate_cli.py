@@ -16,6 +16,8 @@ from golden.tile_format import LAYOUTS
 from sim.accelerator import PRESETS, WEIGHT_CODECS, Accelerator, load_accelerator
 from sim.config import BYPASSES, CODECS, RunConfig, parse_tile
 
+RESIDENCIES, OBJECTIVES = ("none", "long", "all"), ("bytes", "energy", "time")  # as sim.residency, sim.objective
+
 __all__ = ["energy", "simulate"]
 
 AcceleratorOption = Annotated[
@@ -37,10 +39,19 @@ def simulate(
     tile: Annotated[str, typer.Option(metavar="HxWxC", help="Codec tile; auto: 8x8x32, 8x8x16 for 16 bits.")] = "auto",
     layout: Annotated[str, typer.Option(metavar="|".join(LAYOUTS), help="Where tiles lie in memory.")] = "slotted",
     bypass: Annotated[str, typer.Option(metavar="|".join(BYPASSES), help="What is stored raw.")] = "tile",
-    codec_units: Annotated[int, typer.Option(help="Codecs side by side on each port.")] = 1,
+    codec_units: Annotated[
+        int | None, typer.Option(help="Codecs side by side on each port. Default: the accelerator's.")
+    ] = None,
     read_fifo: Annotated[int, typer.Option(help="Bytes between memory and decoder.")] = 512,
     write_fifo: Annotated[int, typer.Option(help="Bytes between encoder and memory.")] = 512,
     index_cache: Annotated[int, typer.Option(help="Index groups of 32 bytes that a port keeps.")] = 128,
+    residency: Annotated[
+        str, typer.Option(metavar="|".join(RESIDENCIES), help="Tensors that stay in the buffer when they fit.")
+    ] = "long",
+    fuse: Annotated[bool, typer.Option("--fuse", help="Run layers that follow each other strip by strip.")] = False,
+    objective: Annotated[
+        str, typer.Option(metavar="|".join(OBJECTIVES), help="What mappings are chosen for.")
+    ] = "bytes",
     mappings: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Mappings to pin.")] = None,
     layer: Annotated[str | None, typer.Option(help="Layer of the timeline; default: the longest.")] = None,
     process: Annotated[int | None, typer.Option(help="Scale the chip's energies to 65, 45, 32, 16 or 7 nm.")] = None,
@@ -52,15 +63,13 @@ def simulate(
     """Simulate a network on an accelerator: bytes, time and energy per layer, with codecs and without."""
     design = _accelerator(accelerator, process, voltage)
     bits = design.words.activation_bits
-    if bits > 16:
-        raise ValueError(f"activation_bits of the accelerator must be 4, 8 or 16, not {bits}")
     if not abs(mean) <= 1e6 or not 1e-6 <= spread <= 1e6:
         raise ValueError(f"mean must be in -1e6..1e6 and spread in 1e-6..1e6, not {mean!r} and {spread!r}")
     chosen = weights_codec or design.ports.weights.codec
     if chosen not in WEIGHT_CODECS:
         raise ValueError(f"weights-codec must be one of {', '.join(WEIGHT_CODECS)}, not {chosen!r}")
     run = RunConfig(
-        codec or design.ports.activations.codec, bypass, layout, tile=parse_tile(tile, bits), word_bits=bits
+        codec or design.ports.activations.codec, bypass, layout, tile=parse_tile(tile, bits), word_bits=min(bits, 16)
     )
     from sim.images import PHOTOS, load_images
     from sim.layer_shape import layer_shapes
@@ -76,7 +85,7 @@ def simulate(
     check_writable(out)
     buffers = 2 if design.buffers.double_buffered else 1
     pipeline = PipelineParameters(read_fifo, write_fifo, buffers=buffers)
-    config = SimulationConfig(design, run, chosen, pipeline, codec_units, index_cache)
+    config = SimulationConfig(design, run, chosen, pipeline, codec_units, index_cache, residency, fuse, objective)
     photos = load_images(images or PHOTOS)
     network = load_network(model if model else build_lite0())
     pinned = read_mappings(mappings, layer_shapes(network)) if mappings else None

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.accelerator import Accelerator
 from sim.chip_energy import chip_energy
+from sim.codec_energy import CodecWork, codec_energy, gates_of
 from sim.config import RunConfig
 from sim.dram import DramConfig, simulate
 from sim.dram_device import DEVICES
 from sim.dram_energy import DramActivity, dram_energy
 from sim.external import Transactions
+from sim.objective import OBJECTIVES
 from sim.pipeline import PipelineParameters, StepTimes, Timeline, codec_cycles, fifo_bytes_needed, run_pipeline
+from sim.residency import RESIDENCIES
 from sim.tile_plan import LayerPlan
 
 __all__ = ["DRAM_PARTS", "LayerResult", "SimulationConfig", "simulate_layer"]
+
+_Floats = NDArray[np.float64]
 
 DRAM_PARTS = ("activate", "read", "write", "read_io", "write_io", "standby_io", "background", "power_down", "refresh")
 
@@ -34,27 +39,51 @@ class SimulationConfig:
         Codec of activations, tiles, layout, bypass, words.
     weight_codec : str
     pipeline : PipelineParameters
-    codec_units : int
-        Codecs side by side on a port, each with the port's symbols per cycle; tiles go to them in turn.
+    codec_units : int or None
+        Codecs side by side on each port, each with the port's symbols per cycle; tiles go to them in turn, and a weight
+        tile is cut into a stream for each. None: as many as the accelerator has.
     index_cache_groups : int
         As in `sim.external.transactions`.
+    residency, fuse : str, bool
+        What stays on the chip, as in `sim.residency`.
+    objective : str
+        What mappings are chosen for, as in `sim.objective`.
     """
 
     accelerator: Accelerator
     run: RunConfig
     weight_codec: str
     pipeline: PipelineParameters = field(default_factory=PipelineParameters)
-    codec_units: int = 1
+    codec_units: int | None = None
     index_cache_groups: int = 128
+    residency: str = "long"
+    fuse: bool = False
+    objective: str = "bytes"
 
     def __post_init__(self) -> None:
-        bits = self.accelerator.words.activation_bits
-        if self.run.word_bits != bits:
+        words, codecs = self.accelerator.words, (self.run.codec, self.weight_codec)
+        if words.kind == "float" and codecs != ("raw", "packed"):
+            raise ValueError(f"codecs of an accelerator of floats must be raw and packed, not {' and '.join(codecs)}")
+        if self.run.codec != "raw" and self.run.word_bits != words.activation_bits:
+            bits = words.activation_bits
             raise ValueError(f"word_bits must be the accelerator's activation_bits, {bits}, not {self.run.word_bits}")
-        if not 1 <= self.codec_units <= 64:
+        if self.codec_units is not None and not 1 <= self.codec_units <= 64:
             raise ValueError(f"codec_units must be in 1..64, not {self.codec_units!r}")
         if self.index_cache_groups < 0:
             raise ValueError(f"index_cache_groups must be at least 0, not {self.index_cache_groups!r}")
+        for name, choices in (("residency", RESIDENCIES), ("objective", OBJECTIVES)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+
+    @property
+    def activation_units(self) -> int:
+        """Codecs on the activation port."""
+        return self.codec_units or self.accelerator.ports.activations.units
+
+    @property
+    def weight_units(self) -> int:
+        """Decoders on the weight port."""
+        return self.codec_units or self.accelerator.ports.weights.units
 
     @property
     def dram(self) -> DramConfig | None:
@@ -114,9 +143,11 @@ class LayerResult:
 def simulate_layer(config: SimulationConfig, plan: LayerPlan, moved: Transactions, weight_codec: str) -> LayerResult:
     """Send a layer's transactions through memory and pipeline; `weight_codec` is the one that made them."""
     memory_ns, activity = _memory(config, moved)
-    times = _step_times(config, plan, moved, memory_ns, weight_codec)
-    timeline = run_pipeline(times, config.pipeline)
+    weight_cycles = _weight_cycles(config, plan, weight_codec)
+    times = _step_times(config, plan, moved, memory_ns, weight_cycles)
+    timeline = run_pipeline(times, _pipeline(config, moved))
     read, write = (float(moved.per_step(direction).sum()) for direction in (False, True))
+    work = _codec_work(config, moved, float(weight_cycles.sum()) * config.weight_units)
     return LayerResult(
         plan,
         {name: float(total) for name, total in moved.by_kind().items()},
@@ -125,9 +156,19 @@ def simulate_layer(config: SimulationConfig, plan: LayerPlan, moved: Transaction
         memory_ns,
         timeline.time_ns,
         timeline.busy_ns,
-        _energy(config, plan, moved, activity, timeline.time_ns),
+        _energy(config, plan, moved, activity, timeline.time_ns) | _codec_energy(config, work),
         fifo_bytes_needed(times),
         timeline,
+    )
+
+
+def _pipeline(config: SimulationConfig, moved: Transactions) -> PipelineParameters:
+    """The pipeline with the codecs' latencies in this layer."""
+    cycle_ns = 1e3 / config.accelerator.array.clock_mhz
+    return replace(
+        config.pipeline,
+        decode_latency_ns=moved.decode_latency_cycles * cycle_ns,
+        encode_latency_ns=moved.encode_latency_cycles * cycle_ns,
     )
 
 
@@ -142,22 +183,17 @@ def _memory(config: SimulationConfig, moved: Transactions) -> tuple[float, DramA
 
 
 def _step_times(
-    config: SimulationConfig, plan: LayerPlan, moved: Transactions, memory_ns: float, weight_codec: str
+    config: SimulationConfig, plan: LayerPlan, moved: Transactions, memory_ns: float, weight_cycles: _Floats
 ) -> StepTimes:
     """Memory's time goes to steps by their bytes; codecs and array work at the array's clock."""
     accelerator = config.accelerator
     cycle_ns = 1e3 / accelerator.array.clock_mhz
     per_byte = memory_ns / moved.total_bytes if moved.total_bytes else 0.0
     reads, writes = moved.per_step(False), moved.per_step(True)
-    lanes = accelerator.ports.activations.symbols_per_cycle
-    cycles = codec_cycles(moved.symbols, lanes) / config.codec_units
-    decode, encode = (
-        np.bincount(moved.step[moved.write == way], cycles[moved.write == way], plan.steps).astype(np.float64)
-        for way in (False, True)
-    )
+    decode, encode = (_codec_cycles(moved, way, config.activation_units) for way in (False, True))
     return StepTimes(
         reads * per_byte,
-        np.maximum(decode, _weight_cycles(config, plan, weight_codec)) * cycle_ns,
+        np.maximum(decode, weight_cycles) * cycle_ns,
         np.ceil(plan.operations / accelerator.array.macs_per_cycle) * cycle_ns,
         encode * cycle_ns,
         writes * per_byte,
@@ -166,21 +202,57 @@ def _step_times(
     )
 
 
-def _weight_cycles(config: SimulationConfig, plan: LayerPlan, weight_codec: str) -> NDArray[np.float64]:
+def _codec_cycles(moved: Transactions, write: bool, units: int) -> _Floats:
+    """Cycles of each step: its coded tiles go to the units in turn, the busiest of them tells."""
+    chosen = np.flatnonzero((moved.write == write) & (moved.symbols > 0))
+    steps = moved.step[chosen]
+    first = np.searchsorted(steps, steps)  # steps do not fall
+    unit = (np.arange(chosen.size) - first) % units
+    sums = np.bincount(steps * units + unit, moved.cycles[chosen], moved.steps * units)
+    busiest: _Floats = sums.reshape(moved.steps, units).max(axis=1)
+    return busiest
+
+
+def _weight_cycles(config: SimulationConfig, plan: LayerPlan, weight_codec: str) -> _Floats:
+    """Cycles of each step in the weight decoders, which share each weight tile."""
     if weight_codec == "packed" or not plan.weight_tiles:
         return np.zeros(plan.steps)
     window = plan.shape.weights // (plan.shape.filters * plan.shape.group_channels)
     tiles = plan.weight_tiles
     counts = [(t.end_filter - t.first_filter) * (t.end_channel - t.first_channel) * window for t in tiles]
+    shares = -(-np.array(counts, np.int64) // config.weight_units)
     lanes = config.accelerator.ports.weights.symbols_per_cycle
-    cycles = codec_cycles(np.array(counts, np.int64), lanes)[plan.weight_fetches.tiles] / config.codec_units
+    cycles = codec_cycles(shares, lanes)[plan.weight_fetches.tiles]
     return np.bincount(plan.weight_fetches.steps, cycles, plan.steps).astype(np.float64)
+
+
+def _codec_work(config: SimulationConfig, moved: Transactions, weight_cycles: float) -> CodecWork:
+    """What the layer's codecs do; every unit counts."""
+    read, write = ((moved.symbols > 0) & (moved.write == way) for way in (False, True))
+    lanes = config.accelerator.ports.activations.symbols_per_cycle
+    beat_words = max(1.0, lanes * config.run.word_bits / 64)
+    return CodecWork(
+        float(moved.cycles[read].sum()),
+        float(moved.cycles[write].sum()),
+        float(moved.size_bytes[read].sum()) / 8,
+        float(moved.size_bytes[write].sum()) / 8,
+        float(moved.symbols[write].sum()) / lanes * beat_words,
+        weight_cycles,
+    )
+
+
+def _codec_energy(config: SimulationConfig, work: CodecWork) -> dict[str, float]:
+    """By part; zeros where the accelerator has no energies."""
+    energies, port = config.accelerator.energy, config.accelerator.ports.activations
+    gates = gates_of(config.run.word_bits, port.symbols_per_cycle, config.run.codec)
+    found = codec_energy(work, gates, energies.process if energies else "")
+    return found if energies else dict.fromkeys(found, 0.0)
 
 
 def _energy(
     config: SimulationConfig, plan: LayerPlan, moved: Transactions, activity: DramActivity | None, time_ns: float
 ) -> dict[str, float]:
-    words = 8 / config.run.word_bits
+    words = 8 / config.accelerator.words.activation_bits
     dram, accelerator = config.dram, config.accelerator
     if dram is None or activity is None:
         each = accelerator.memory.access_pj or 0.0
@@ -189,6 +261,7 @@ def _energy(
         spent = vars(dram_energy(activity + _idle(activity, dram, time_ns), dram.device))
         parts = {name: spent[f"{name}_pj"] for name in DRAM_PARTS}
     loaded, stored = (float(moved.per_step(way).sum()) * words for way in (False, True))
+    stored += plan.shape.outputs * plan.shape.output_on_chip  # into the buffer, if not out of it
     chip = chip_energy(plan.shape, float(plan.operations.sum()), loaded, stored, accelerator, time_ns)
     return {f"dram_{name}_pj": part for name, part in parts.items()} | chip.parts()
 

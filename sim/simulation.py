@@ -1,7 +1,8 @@
 """The transaction-level simulation: network -> plan -> transactions -> memory and pipeline -> energy, layer by layer.
 
 Layers run one after the other; what each moves, takes and costs is the mean over the images. Two designs run on the
-same plan: the codecs asked for, and none (raw activations, packed weights).
+same plan: the codecs asked for, and none (raw activations, packed weights). Raw activations depend on shapes alone:
+where no codec is asked for, the network does not run.
 """
 
 from __future__ import annotations
@@ -12,38 +13,41 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.activations.bypass import is_bypassed
-from golden.activations.scan import scan_order
-from golden.tile_index import index_bytes
-from golden.tile_stream import tensor_sizes
-from sim.aligned_mapping import align
-from sim.config import RunConfig
+from sim.coded_tensors import coded_images, raw_tensors
 from sim.external import TensorBytes, transactions
+from sim.footprint import peak_bytes
 from sim.images import Photo
-from sim.layer_shape import LayerShape, layer_shapes
 from sim.mapping import Mapping as LayerMapping
-from sim.mapping_search import evaluate
 from sim.network import Network
+from sim.network_plan import plan_network
+from sim.residency import Residency
 from sim.run import record
 from sim.simulated_layer import LayerResult, SimulationConfig, simulate_layer
-from sim.tensors import Sample
-from sim.tile_plan import LayerPlan, plan_layer
+from sim.tensors import Recorded
+from sim.tile_plan import LayerPlan
 from sim.weight_tiles import layer_weights, unknown_layers, weight_bytes
 
-__all__ = ["Simulation", "run_simulation"]
+__all__ = ["Simulation", "run_simulation", "simulate_plans"]
 
 _RAW, _PACKED = "raw", "packed"
 
 
 @dataclass(frozen=True, eq=False)
 class Simulation:
-    """A network on a design, and on the same without codecs; `notes` are the assumptions that this network adds."""
+    """A network on a design, and on the same without codecs.
+
+    `peak_bytes` is the most external memory that activations take at one time (the greatest of the images), `notes` are
+    the assumptions that this network adds.
+    """
 
     config: SimulationConfig
     network: Network
     images: tuple[str, ...]
     coded: tuple[LayerResult, ...]
     raw: tuple[LayerResult, ...]
+    residency: Residency
+    peak_bytes: int
+    raw_peak_bytes: int
     notes: tuple[str, ...]
 
 
@@ -72,69 +76,52 @@ def run_simulation(
     ValueError
         If network and photos do not fit, a layer does not fit the buffer, or a codec cannot hold the weights.
     """
-    recorder = record(network, photos, mean, spread, config.run.word_bits)
-    plans = _plans(config, network, pinned or {})
+    plans, residency = plan_network(config, network, pinned or {})
+    if config.run.codec == _RAW:
+        return simulate_plans(config, network, plans, residency, None, ("shapes alone",), progress)
+    samples = record(network, photos, mean, spread, config.run.word_bits)
+    return simulate_plans(config, network, plans, residency, samples, tuple(photo.name for photo in photos), progress)
+
+
+def simulate_plans(
+    config: SimulationConfig,
+    network: Network,
+    plans: tuple[LayerPlan, ...],
+    residency: Residency,
+    samples: Recorded | None,
+    images: tuple[str, ...],
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Simulation:
+    """Simulate planned layers on recorded tensors; without `samples`, on raw ones."""
     known = layer_weights(network)
-    burst, word = config.run.burst_bytes, config.accelerator.words.weight_bits
-    weights = {codec: weight_bytes(plans, known, codec, burst, word) for codec in {config.weight_codec, _PACKED}}
-    coded: list[list[LayerResult]] = []
-    raw: list[list[LayerResult]] = []
-    zero_points = {name: quantization.zero_point for name, quantization in recorder.quantization.items()}
-    for number, sample in enumerate(recorder, start=1):
-        tensors = _tensors(network, sample, zero_points, config.run, config.run.codec)
-        coded.append(_layers(config, plans, tensors, weights[config.weight_codec], config.weight_codec))
-        if not raw:  # the same for every image
-            tensors = _tensors(network, sample, zero_points, config.run, _RAW)
-            raw.append(_layers(config, plans, tensors, weights[_PACKED], _PACKED))
-        progress(number / len(photos))
-    notes = tuple(
-        f"weights of {name} are no float initializer: counted uncoded" for name in unknown_layers(network, known)
-    )
-    names = tuple(photo.name for photo in photos)
-    return Simulation(config, network, names, _means(coded), _means(raw), notes)
-
-
-def _plans(config: SimulationConfig, network: Network, pinned: Mapping[str, LayerMapping]) -> tuple[LayerPlan, ...]:
-    buffer, tile = config.accelerator.buffer, config.run.tile
-    known: dict[LayerShape, LayerMapping] = {}
-    plans = []
-    for layer, shape in zip(network.layers, layer_shapes(network), strict=True):
-        key = replace(shape, name="")
-        if shape.name in pinned:
-            mapping = evaluate(shape, pinned[shape.name], buffer).mapping
-        else:
-            mapping = known[key] = known.get(key) or align(shape, buffer, tile)
-        plans.append(plan_layer(network, layer, shape, mapping, tile))
-    return tuple(plans)
-
-
-def _tensors(
-    network: Network, sample: Sample, zero_points: Mapping[str, int], run: RunConfig, codec: str
-) -> dict[str, TensorBytes]:
-    """What each tensor's tiles become; the network's input and outputs stay raw."""
-    inner = {tensor.name for tensor in network.activations}
-    return {
-        name: _tensor(
-            sample.symbols[name], zero_points[name], tensor.activation, run, codec if name in inner else "raw"
-        )
-        for name, tensor in network.tensors.items()
+    burst, words = config.run.burst_bytes, config.accelerator.words
+    weights = {
+        codec: weight_bytes(plans, known, codec, burst, words.weight_bits, config.weight_units)
+        for codec in {config.weight_codec, _PACKED}
     }
+    plain = raw_tensors(network, config.run, words.activation_bits)
+    raw = _layers(config, plans, plain, weights[_PACKED], _PACKED)
+    passing = {tensor.name for tensor in network.activations} - residency.kept
+    lanes = config.accelerator.ports.activations.symbols_per_cycle
+    found = coded_images(network, config.run, lanes, samples, passing) if samples else iter([plain])
+    coded, peak = [], 0
+    for number, tensors in enumerate(found, start=1):
+        coded.append(_layers(config, plans, tensors, weights[config.weight_codec], config.weight_codec))
+        peak = max(peak, _peak(network, tensors, config.run.layout, residency))
+        progress(number / len(images))
+    notes = [f"weights of {name} are no float initializer: counted uncoded" for name in unknown_layers(network, known)]
+    raw_peak = _peak(network, plain, "packed", residency)
+    return Simulation(
+        config, network, images, _means(coded), tuple(raw), residency, peak, raw_peak, (*notes, *network.notes)
+    )
 
 
-def _tensor(
-    symbols: NDArray[np.unsignedinteger], zero_point: int, activation: str, run: RunConfig, codec: str
-) -> TensorBytes:
-    fmt = run.format_of(codec)
-    tiles = scan_order(symbols.shape, fmt.scan, fmt.tile)[1]
-    counts = np.asarray(tiles.symbols, np.int64)
-    raw = -(-counts * run.word_bits // fmt.burst_bits)
-    bursts, indexed = raw, False
-    if codec != "raw":
-        coded = tensor_sizes(symbols, fmt, zero_point).bursts
-        whole = int(coded.sum()) * fmt.burst_bits + 8 * index_bytes(counts.size)
-        if not is_bypassed(run.bypass, activation, int(raw.sum()) * fmt.burst_bits, whole):
-            bursts, indexed = coded, True
-    return TensorBytes(bursts * fmt.burst_bytes, counts, fmt.slot_bursts * fmt.burst_bytes, indexed)
+def _peak(network: Network, tensors: Mapping[str, TensorBytes], layout: str, residency: Residency) -> int:
+    memory = {
+        name: 0 if name in residency.kept else tensor.memory_bytes(layout if tensor.indexed else "packed")
+        for name, tensor in tensors.items()
+    }
+    return peak_bytes(network, memory)[0]
 
 
 def _layers(

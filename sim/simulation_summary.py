@@ -34,7 +34,7 @@ ASSUMPTIONS = (
     "takes one operation for each value it reads",
     "an input value read from the buffer serves as many filters, a weight as many pixels, as the array has columns "
     "and rows; three register accesses for each MAC",
-    "codec logic takes no energy here; figures are means over the images",
+    "figures are means over the images",
 )
 
 _STAGES = ("memory", "decode", "compute", "encode")
@@ -131,7 +131,11 @@ def summarize_simulation(result: Simulation) -> SimulationSummary:
     own = {
         **config.run.to_json(),
         "weight_codec": config.weight_codec,
-        "codec_units": config.codec_units,
+        "codec_units": config.activation_units,
+        "weight_units": config.weight_units,
+        "residency": config.residency,
+        "fuse": config.fuse,
+        "objective": config.objective,
         "index_cache_groups": config.index_cache_groups,
         **{f"pipeline_{name}": value for name, value in asdict(config.pipeline).items()},
     }

@@ -10,6 +10,7 @@ many equal runs of tiles as its channels ask for; operands of another size than 
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from sim.layer_shape import LayerShape
 from sim.mapping import LOOPS, Mapping
 from sim.network import Layer, Network
 
-__all__ = ["Fetches", "LayerPlan", "WeightTile", "plan_layer"]
+__all__ = ["Fetches", "LayerPlan", "WeightTile", "plan_layer", "tile_symbols"]
 
 _Ints = NDArray[np.int64]
 
@@ -103,7 +104,12 @@ class _Ranges:
 
 
 def plan_layer(
-    network: Network, layer: Layer, shape: LayerShape, mapping: Mapping, tile: tuple[int, int, int]
+    network: Network,
+    layer: Layer,
+    shape: LayerShape,
+    mapping: Mapping,
+    tile: tuple[int, int, int],
+    kept: Container[str] = (),
 ) -> LayerPlan:
     """Walk a layer's mapping for one image.
 
@@ -111,6 +117,8 @@ def plan_layer(
     ----------
     tile : tuple of int
         Height, width and channels of a codec tile.
+    kept : container of str
+        Tensors that stay on the chip: none of their tiles cross the bus.
     """
     ranges = _ranges(shape, mapping)
     box_in = _input_box(shape, ranges)
@@ -119,14 +127,16 @@ def plan_layer(
     sizes_out = (shape.filters, shape.out_height, shape.out_width)
     reads, offset = [], 0
     for name in layer.inputs:
+        travels = name not in kept
         channels = _three(network.tensors[name].shape)[0]
         if offset < shape.channels:
             moved = (box_in[0] - offset, box_in[1], box_in[2])
-            reads.append(_fetch(network, name, moved, sizes_in, tile))
+            reads += [_fetch(network, name, moved, sizes_in, tile)] if travels else []
             offset += channels if _three(network.tensors[name].shape)[1:] == sizes_in[1:] else shape.channels
-        else:
+        elif travels:
             reads.append(_fetch(network, name, box_out, sizes_out, tile))
-    writes = _fetch(network, layer.output, box_out, sizes_out, tile) if layer.output in network.tensors else None
+    written = layer.output in network.tensors and layer.output not in kept
+    writes = _fetch(network, layer.output, box_out, sizes_out, tile) if written else None
     weight_tiles, weight_fetches = _weights(shape, mapping, ranges)
     return LayerPlan(
         layer,
@@ -182,6 +192,14 @@ def _input_box(shape: LayerShape, ranges: _Ranges) -> tuple[_Ints, _Ints, _Ints]
         return np.array([strip(shape, axis, int(low), int(high)) for low, high in known], np.int64)[place.reshape(-1)]
 
     return ranges.channels, through(0, ranges.rows), through(1, ranges.columns)
+
+
+def tile_symbols(shape: tuple[int, ...], tile: tuple[int, int, int]) -> _Ints:
+    """Symbols of each codec tile of a tensor, in the order of their numbers."""
+    channels, height, width = _three(shape)
+    cuts = zip((height, width, channels), tile, strict=True)
+    spans = [np.minimum(step, size - step * np.arange(-(-size // step), dtype=np.int64)) for size, step in cuts]
+    return (spans[0][:, None, None] * spans[1][:, None] * spans[2]).reshape(-1)
 
 
 def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:

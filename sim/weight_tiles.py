@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,12 @@ def layer_weights(network: Network) -> dict[str, Weight]:
 
 
 def weight_bytes(
-    plans: Iterable[LayerPlan], weights: Mapping[str, Weight], codec: str, burst_bytes: int, word_bits: int = 8
+    plans: Iterable[LayerPlan],
+    weights: Mapping[str, Weight],
+    codec: str,
+    burst_bytes: int,
+    word_bits: int = 8,
+    units: int = 1,
 ) -> tuple[NDArray[np.int64], ...]:
     """Bytes of each weight tile of each plan.
 
@@ -47,6 +52,8 @@ def weight_bytes(
     burst_bytes : int
     word_bits : int
         Bits of an uncoded weight.
+    units : int
+        Decoders that share a tile, each with a stream of its own for a part of the filters.
 
     Raises
     ------
@@ -54,17 +61,19 @@ def weight_bytes(
         If the codec cannot hold some weights.
     """
     recipe = Recipe(codec=codec)
-    return tuple(_layer(plan, weights.get(plan.layer.name), recipe, burst_bytes, word_bits) for plan in plans)
+    return tuple(_layer(plan, weights.get(plan.layer.name), recipe, burst_bytes, word_bits, units) for plan in plans)
 
 
 def _layer(
-    plan: LayerPlan, weight: Weight | None, recipe: Recipe, burst_bytes: int, word_bits: int
+    plan: LayerPlan, weight: Weight | None, recipe: Recipe, burst_bytes: int, word_bits: int, units: int
 ) -> NDArray[np.int64]:
-    counts = [_count(plan, number) for number in range(len(plan.weight_tiles))]
-    bits = [count * word_bits for count in counts]
+    burst_bits = 8 * burst_bytes
     if weight is not None and recipe.codec != "packed":
-        bits = _coded(plan, weight, recipe)
-    return -(-np.array(bits, np.int64) // (8 * burst_bytes)) * burst_bytes
+        bursts = [sum(-(-bits // burst_bits) for bits in streams) for streams in _coded(plan, weight, recipe, units)]
+    else:
+        counts = [_count(plan, number) for number in range(len(plan.weight_tiles))]
+        bursts = [-(-count * word_bits // burst_bits) for count in counts]
+    return np.array(bursts, np.int64) * burst_bytes
 
 
 def _count(plan: LayerPlan, number: int) -> int:
@@ -73,16 +82,16 @@ def _count(plan: LayerPlan, number: int) -> int:
     return filters * channels * (plan.shape.weights // (plan.shape.filters * plan.shape.group_channels))
 
 
-def _coded(plan: LayerPlan, weight: Weight, recipe: Recipe) -> list[int]:
+def _coded(plan: LayerPlan, weight: Weight, recipe: Recipe, units: int) -> Iterator[list[int]]:
+    """Bits of each tile's streams."""
     values = weight.values
     if not recipe.takes_floats:
         values = quantize(values, recipe.linear(weight.channel_axis % values.ndim)).values
     ordered, codec = _filters_first(values, weight, plan.layer, plan.shape), recipe.make()
-    slices = (
-        ordered[tile.first_filter : tile.end_filter, tile.first_channel : tile.end_channel]
-        for tile in plan.weight_tiles
-    )
-    return [codec.size_bits(np.ascontiguousarray(part)) for part in slices]
+    for tile in plan.weight_tiles:
+        part = ordered[tile.first_filter : tile.end_filter, tile.first_channel : tile.end_channel]
+        shares = np.array_split(part, min(units, len(part)))
+        yield [codec.size_bits(np.ascontiguousarray(share)) for share in shares]
 
 
 def _filters_first(values: NDArray[Any], weight: Weight, layer: Layer, shape: LayerShape) -> NDArray[Any]:

@@ -7,6 +7,7 @@ The network is that of hand.py; a tensor is one codec tile, a layer one step. zv
 import csv
 import io
 import json
+from math import sqrt
 
 import numpy as np
 import onnx
@@ -18,7 +19,8 @@ from typer.testing import CliRunner
 
 from golden.weights.mlw import Mlw, MlwFormat
 from sim.accelerator import load_accelerator
-from sim.chip_energy import NODES, chip_energy, constants, process_ratio, scaled, sensitivity
+from sim.chip_energy import chip_energy, constants, scaled, sensitivity
+from sim.chip_process import NODES, process_ratio
 from sim.config import RunConfig
 from sim.images import Photo
 from sim.layer_shape import conv
@@ -71,12 +73,13 @@ def plain(tmp_path):
     return load_accelerator(str(path))
 
 
-def run_hand(accelerator, weight_codec="packed", images=1):
+def run_hand(accelerator, weight_codec="packed", images=1, residency="none", **options):
     photos = tuple(Photo(f"image{number}", np.zeros((8, 8, 3), np.uint8)) for number in range(images))
     with pytest.MonkeyPatch.context() as patch:
         samples = (symbols(),) * images
         patch.setattr("sim.run.Recorder", lambda network, pixels, word_bits: HandRecorder(samples, word_bits))
-        return run_simulation(SimulationConfig(accelerator, CONFIG, weight_codec), hand_network(), photos)
+        config = SimulationConfig(accelerator, CONFIG, weight_codec, residency=residency, **options)
+        return run_simulation(config, hand_network(), photos)
 
 
 def test_bytes_of_every_layer_and_kind_by_hand(plain):
@@ -101,11 +104,13 @@ def test_bytes_of_every_layer_and_kind_by_hand(plain):
 def test_time_and_bottleneck_of_every_layer_by_hand(plain):
     result = run_hand(plain)
     # A layer is one step: load, decode beside it, compute, then encode with the store beside it; 1.6 bytes a ns.
+    # A tile of 256 symbols keeps its codec for 256 cycles; 8 more pass in the decoder. The encoder waits for the
+    # chooser, which sees the tile first: 272 more, 271 for `b`, all of whose bits are in its masks.
     # p: loads 224 bytes, 768 MACs, encodes 256 symbols beside a store of 128 bytes.
     # q: decodes 256 beside 320 bytes (200 ns), 9216 MACs, encodes 256.
     # r: decodes 512 beside 224 bytes, 1024 MACs, encodes 256 beside 288 bytes (180 ns).
     # y: decodes 256 beside 320 bytes, 512 MACs, stores 128 raw bytes.
-    expected = [140 + 768 + 256, 256 + 9216 + 256, 512 + 1024 + 256, 256 + 512 + 80]
+    expected = [140 + 768 + 528, 264 + 9216 + 527, 520 + 1024 + 528, 264 + 512 + 80]
     assert [layer.time_ns for layer in result.coded] == pytest.approx(expected)
     assert [layer.bottleneck for layer in result.coded] == ["compute"] * 4
     raw = [140 + 768 + 160, 280 + 9216 + 160, 340 + 1024 + 160, 180 + 512 + 80]
@@ -122,7 +127,13 @@ def test_energy_of_a_layer_by_hand(plain):
     assert found["mac_pj"] == 768 * 2
     assert found["register_pj"] == 3 * 768
     assert found["buffer_pj"] == 10 * (352 + 2 * 768)
-    assert sum(found.values()) == 352 * 100 + 768 * 5 + 10 * (352 + 2 * 768)
+    # 256 cycles of encoder and chooser (6824 gates, 0.5 fJ each); 256 symbols through the ring, 12 words of payload
+    # through the FIFO, in and out: 10 pJ for 64 bits of 8 KiB, less by the root of the size.
+    logic = 256 * 6824 * 0.5e-3
+    memory = 2 * 10 * (256 * sqrt(20360 / 65536) + 12 * sqrt(512 / 65536))
+    assert (found["codec_logic_pj"], found["codec_memory_pj"]) == pytest.approx((logic, memory))
+    on_chip = 768 * 5 + 10 * (352 + 2 * 768) + logic + memory
+    assert sum(found.values()) == pytest.approx(352 * 100 + on_chip)
 
 
 def test_dram_time_and_parts_are_those_of_the_memory_model():
@@ -307,7 +318,7 @@ def test_the_last_layer_of_other_networks_moves_its_tensors_once(name):
     body, weights, expected = _KINDS_OF_LAYERS[name]
     network = load_network(model(body, image="float[1,3,24,24] x", **weights))
     photo = Photo("noise", np.random.default_rng(7).integers(0, 256, (32, 32, 3), np.uint8))
-    config = SimulationConfig(load_accelerator("mobile"), RunConfig("best"), "mlw")
+    config = SimulationConfig(load_accelerator("mobile"), RunConfig("best"), "mlw", residency="none")
     result = run_simulation(config, network, (photo,))
     kinds = result.raw[-1].bytes_by_kind
     assert {kind: kinds[kind] for kind in expected} == expected

@@ -1,0 +1,287 @@
+"""What stays on the chip between two layers: whole tensors that the buffer has room for, and strips of fused layers.
+
+*Residency.* A tensor whose values the buffer can hold from the layer that makes it to the last one that reads it never
+crosses the bus; the layers in between have that much less room for tiles. ``long``: residual and long-lived tensors,
+those that some layer other than the next one reads; ``all``: any tensor; ``none``. Tensors are tried by the bytes that
+they save for each byte and layer that they hold, and one stays if the cost of all layers that it touches falls, the
+mappings for the smaller buffer counted.
+
+*Fusion.* Layers that follow each other, each the only reader of the one before, run strip by strip: whole rows of all
+channels, the weights of all of them in the buffer, and of the tensors between them only the rows that the next strip
+needs. Nothing between them crosses the bus, nothing is computed twice. A chain takes in the next layer as long as a
+strip of at least one row fits. Where both are asked for, chains before tensors and tensors before chains are tried. In
+time, the layers of a chain are counted one behind the other, as if not fused. An accelerator with a memory of its own
+for weights does not fuse.
+
+The network's input and outputs always travel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sim.aligned_mapping import aligned, strip
+from sim.layer_shape import LayerShape, layer_shapes, with_kept
+from sim.mapping import LOOPS, Buffer, buffer_bits, tiles_of, traffic
+from sim.mapping import Mapping as LayerMapping
+from sim.network import Network
+from sim.objective import BYTES, Objective
+
+__all__ = ["RESIDENCIES", "Chain", "Residency", "place_tensors"]
+
+RESIDENCIES = ("none", "long", "all")
+_STRIPS = (8, 4, 2, 1)  # rows of a chain's last output
+
+_Tile = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Fused layers ``first .. last``, by number: the mapping of each, and what all together need of the buffer."""
+
+    first: int
+    last: int
+    mappings: tuple[LayerMapping, ...]
+    size_bytes: float
+
+
+@dataclass(frozen=True)
+class Residency:
+    """Where tensors are between layers.
+
+    Attributes
+    ----------
+    resident : frozenset of str
+        Tensors that are in the buffer as a whole.
+    fused : frozenset of str
+        Tensors of which only strips ever exist.
+    reserved_bytes : tuple of int
+        What resident tensors take of the buffer in each layer.
+    shapes : tuple of LayerShape
+        The layers, with what stays on the chip.
+    mappings : mapping of int to Mapping
+        Of the layers in chains.
+    """
+
+    resident: frozenset[str]
+    fused: frozenset[str]
+    reserved_bytes: tuple[int, ...]
+    shapes: tuple[LayerShape, ...]
+    mappings: Mapping[int, LayerMapping]
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """All that never crosses the bus."""
+        return self.resident | self.fused
+
+
+def place_tensors(
+    network: Network,
+    buffer: Buffer,
+    tile: _Tile,
+    residency: str = "long",
+    fuse: bool = False,
+    objective: Objective = BYTES,
+    pinned: Mapping[str, LayerMapping] | None = None,
+) -> Residency:
+    """Decide what stays on the chip.
+
+    Parameters
+    ----------
+    tile : tuple of int
+        Height, width and channels of a codec tile.
+    residency : str
+        One of `RESIDENCIES`.
+    fuse : bool
+    objective : Objective
+        What mappings are chosen for.
+    pinned : mapping of layer name to Mapping, optional
+        Layers that a user mapped: they are not fused, and no tensor stays where its room would be theirs.
+
+    Raises
+    ------
+    ValueError
+        If the residency is unknown, or a layer does not fit the whole buffer.
+    """
+    if residency not in RESIDENCIES:
+        raise ValueError(f"residency must be one of {', '.join(RESIDENCIES)}, not {residency!r}")
+    tried = []
+    # Weights that are streamed through a memory of their own would come again with each strip.
+    for chains_first in (False, True) if fuse and not buffer.weights_apart else (None,):
+        placing = _Placing(network, buffer, tile, objective, frozenset(pinned or ()))
+        if chains_first:
+            placing.add_chains()
+        placing.keep_tensors(residency)
+        if chains_first is False:
+            placing.add_chains()
+        tried.append(placing)
+    return min(tried, key=lambda placing: placing.total).result()
+
+
+class _Placing:
+    """Tensors that stay so far, and what each layer costs with them."""
+
+    def __init__(
+        self, network: Network, buffer: Buffer, tile: _Tile, objective: Objective, fixed: frozenset[str]
+    ) -> None:
+        self.network, self.buffer, self.tile, self.objective, self.fixed = network, buffer, tile, objective, fixed
+        self.plain = layer_shapes(network)
+        self.resident: set[str] = set()
+        self.reserved = [0] * len(self.plain)
+        self.chains: dict[int, Chain] = {}  # by each of its layers
+        self._number = {layer.name: k for k, layer in enumerate(network.layers)}
+        _ = self.total  # a layer that does not fit is told
+
+    @property
+    def fused(self) -> set[str]:
+        """Tensors inside chains."""
+        return {self.network.layers[k].output for k, chain in self.chains.items() if k < chain.last}
+
+    @property
+    def total(self) -> float:
+        """Cost of all layers."""
+        return sum(self._cost(k, self.resident, self.reserved[k]) for k in range(len(self.plain)))
+
+    def shape(self, number: int, kept: Container[str]) -> LayerShape:
+        """A layer with what stays on the chip."""
+        return with_kept(self.plain[number], self.network.layers[number], kept)
+
+    def result(self) -> Residency:
+        """All that was decided."""
+        kept = self.resident | self.fused
+        return Residency(
+            frozenset(self.resident),
+            frozenset(self.fused),
+            tuple(self.reserved),
+            tuple(self.shape(k, kept) for k in range(len(self.plain))),
+            {k: chain.mappings[k - chain.first] for k, chain in self.chains.items()},
+        )
+
+    def keep_tensors(self, residency: str) -> None:
+        """Keep what lowers the cost, the most saving first."""
+        found = []
+        for tensor in self.network.activations if residency != "none" else ():
+            first, last = self._life(tensor.name)
+            wanted = tensor.consumers and tensor.name not in self.fused and (residency == "all" or last > first + 1)
+            if wanted and self._bytes(tensor.name) < self.buffer.size_bytes:
+                found.append((-(1 + len(tensor.consumers)) / (last - first + 1), first, tensor.name))
+        for *_, name in sorted(found):
+            self._try_to_keep(name)
+
+    def _life(self, name: str) -> tuple[int, int]:
+        tensor = self.network.tensors[name]
+        readers = [self._number[reader] for reader in tensor.consumers]
+        first = self._number[tensor.producer or ""]
+        return first, max(readers, default=first)
+
+    def _bytes(self, name: str) -> int:
+        return -(-self.network.tensors[name].size * self.buffer.activation_bits // 8)
+
+    def _cost(self, number: int, kept: set[str], reserved: int) -> float:
+        """Of a layer; infinite where it does not fit."""
+        layer = self.network.layers[number]
+        if reserved and (layer.name in self.fixed or reserved >= self.buffer.size_bytes):
+            return float("inf")
+        room = replace(self.buffer, size_bytes=self.buffer.size_bytes - reserved)
+        if number in self.chains:
+            chain, shape = self.chains[number], self.shape(number, kept | self.fused)
+            tiles = tiles_of(shape, chain.mappings[number - chain.first])
+            steps = -(-shape.out_height // chain.mappings[number - chain.first].rows)
+            moved = traffic(shape, tiles, LOOPS, room)
+            return (
+                float(self.objective.cost(shape, moved, steps)) if chain.size_bytes <= room.size_bytes else float("inf")
+            )
+        try:
+            return aligned(self.shape(number, kept), room, self.tile, self.objective)[0]
+        except ValueError:
+            if reserved:
+                return float("inf")
+            if layer.name in self.fixed:
+                return 0.0
+            raise
+
+    def _try_to_keep(self, name: str) -> None:
+        """Keep a tensor if that costs less."""
+        first, last = self._life(name)
+        kept, size = self.resident | {name}, self._bytes(name)
+        touched = range(first, last + 1)
+        costs = {k: self._cost(k, kept, self.reserved[k] + size) for k in touched}
+        if sum(costs.values()) < sum(self._cost(k, self.resident, self.reserved[k]) for k in touched):
+            self.resident = kept
+            for k in touched:
+                self.reserved[k] += size
+
+    def add_chains(self) -> None:
+        """Fuse from the first layer on, each chain as long as it fits."""
+        first = 0
+        while first < len(self.plain):
+            best, last = None, first + 1
+            while last < len(self.plain) and _follows(self, last):
+                chain = _fit(self, first, last)
+                if chain is None:
+                    break
+                best, last = chain, last + 1
+            if best is not None:
+                self.chains.update(dict.fromkeys(range(first, best.last + 1), best))
+            first = best.last + 1 if best is not None else first + 1
+
+
+def _follows(placing: _Placing, number: int) -> bool:
+    """Whether a layer reads strip by strip what the one before makes, and nothing else does."""
+    network = placing.network
+    before, layer = network.layers[number - 1 : number + 1]
+    tensor = network.tensors.get(before.output)
+    if tensor is None or before.output in network.outputs or before.output in placing.resident:
+        return False
+    plain, made = placing.plain[number], placing.plain[number - 1]
+    same = (made.filters, made.out_height, made.out_width) == (plain.channels, plain.height, plain.width)
+    alone = tensor.consumers == (layer.name,) and layer.inputs[:1] == (before.output,)
+    free = not {before.name, layer.name} & placing.fixed
+    return alone and same and free and plain.operands < len(layer.inputs) and not plain.transposed
+
+
+def _fit(placing: _Placing, first: int, last: int) -> Chain | None:
+    """The chain with the highest strips that fit."""
+    numbers = range(first, last + 1)
+    between = {placing.network.layers[k].output for k in range(first, last)} | placing.resident
+    shapes = [placing.shape(k, between) for k in numbers]
+    room = placing.buffer.size_bytes - max(placing.reserved[k] for k in numbers)
+    for rows in _STRIPS:
+        strips = _strips(shapes, min(rows, shapes[-1].out_height))
+        need = _bytes_needed(shapes, strips, placing.buffer, placing.tile)
+        if need <= room:
+            mappings = tuple(_whole_rows(shape, strip) for shape, strip in zip(shapes, strips, strict=True))
+            return Chain(first, last, mappings, need)
+    return None
+
+
+def _strips(shapes: Sequence[LayerShape], rows: int) -> list[int]:
+    """New output rows of each layer for `rows` of the last one."""
+    strips = [rows]
+    for shape in reversed(shapes[1:]):
+        strips.append(min(shape.height, strips[-1] * shape.stride[0]))
+    return strips[::-1]
+
+
+def _whole_rows(shape: LayerShape, rows: int) -> LayerMapping:
+    sizes = (1, shape.group_filters, shape.group_channels, min(rows, shape.out_height), shape.out_width)
+    return LayerMapping(*sizes, groups=shape.groups)
+
+
+def _bytes_needed(shapes: Sequence[LayerShape], strips: Sequence[int], buffer: Buffer, tile: _Tile) -> float:
+    """Weights of all layers, strips of what travels, and between layers the rows that a strip needs."""
+    bits = 0.0
+    for number, (shape, rows) in enumerate(zip(shapes, strips, strict=True)):
+        # What travels comes in whole codec tiles, up to one more at either side.
+        tall = min(shape.out_height, -(-rows // tile[0]) * tile[0])
+        tiles = tiles_of(shape, _whole_rows(shape, tall))
+        if not shape.input_on_chip:
+            most = min(shape.height, int(tiles.tile_rows) + 2 * (tile[0] - 1))
+            tiles = replace(tiles, tile_rows=most)
+        bits += float(buffer_bits(shape, tiles, buffer)) * shape.groups
+        if number:
+            spans = [strip(shape, 0, at, min(at + rows, shape.out_height)) for at in range(0, shape.out_height, rows)]
+            window = max(high - low for low, high in spans)
+            bits += window * shape.width * shape.channels * buffer.activation_bits
+    return bits / 8

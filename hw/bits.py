@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-__all__ = ["Packer", "any_of", "window"]
+__all__ = ["Packer", "any_of", "rotated", "window"]
 
 
 def any_of(values: Sequence[Value]) -> Value:
@@ -16,6 +16,13 @@ def any_of(values: Sequence[Value]) -> Value:
         return values[0]
     half = len(values) // 2
     return any_of(values[:half]) | any_of(values[half:])
+
+
+def rotated(values: Sequence[Value], amount: Value) -> list[Value]:
+    """A power of two of values, each `amount` places further on."""
+    for k in range(ceil_log2(len(values))):
+        values = [Mux(amount[k], values[at - (1 << k)], value) for at, value in enumerate(values)]
+    return list(values)
 
 
 def window(low: Value, high: Value, place: Value, bits: int) -> Value:

@@ -47,6 +47,8 @@ class BurstReader(wiring.Component):
     writable, endable : In
     write, stored, keep, end, bad : Out
         To the queue.
+    final, place : Out
+        The word is of the last burst, and which of its burst.
     """
 
     i_entry: stream.Interface
@@ -70,6 +72,8 @@ class BurstReader(wiring.Component):
                 "keep": Out(1),
                 "end": Out(1),
                 "bad": Out(1),
+                "final": Out(1),
+                "place": Out(ceil_log2(self._burst_words)),
             }
         )
 
@@ -77,7 +81,7 @@ class BurstReader(wiring.Component):
         m = Module()
         entry, word, last = self.i_entry.payload, self.i.payload.data, self.i.payload.last
         check, is_open, excess = Signal(CRC_BITS, reset_less=True), Signal(), Signal()
-        place, burst = Signal(ceil_log2(self._burst_words)), Signal(LENGTH_BITS, init=1)
+        place, burst = Signal.like(self.place), Signal(LENGTH_BITS, init=1)
         next_check = Signal(CRC_BITS)
         final_burst, expected_end, ends, known, accept, nonzero = (Signal() for _ in range(6))
         top, nonzero_word = _highest(word)
@@ -100,6 +104,8 @@ class BurstReader(wiring.Component):
             self.i_entry.ready.eq(accept & last),
             self.opens.eq(accept & ~is_open & ~excess),
             self.stored.word.eq(word),
+            self.final.eq(final_burst),
+            self.place.eq(place),
             self.write.eq(accept & ~excess),
             self.keep.eq(~final_burst | nonzero | (place == 0)),
             self.end.eq(self.write & ends),

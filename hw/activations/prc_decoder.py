@@ -7,7 +7,7 @@ from amaranth.utils import bits_for
 
 from golden.activations.prc import PrcFormat
 from hw.activations.prc_lane import LaneReader, LaneRebuilder
-from hw.activations.prc_ports import PlaneBeat, PlaneOrder, check_parameters, prc_word_bits
+from hw.activations.prc_ports import PlaneBeat, PlaneOrder, StreamWord, check_parameters
 from hw.activations.prc_units import UnitQueue
 from hw.packet import Packet
 
@@ -27,21 +27,23 @@ class PrcDecoder(wiring.Component):
     for a word or for its sink stands still and loses nothing else.
 
     *Bad streams*: every tile ends with its last symbol, whatever the words are. `error` is set if the golden decoder
-    refuses the stream (a code passes its end, a residual is too large, a bit behind a lane's last code is set), or if
-    the last word is not the one in which the last code ends, or has bits set behind it. Of a stream that is too long
-    the rest is dropped, and the next tile is read as if nothing had been.
+    refuses the stream (a code passes its end, a residual is too large, a bit behind a lane's last code is set), if the
+    last code does not end in the last burst, if bits are set behind it, or if the stream is told to be bad. Of a stream
+    that is too long the rest is dropped, and the next tile is read as if nothing had been.
 
     Parameters
     ----------
     fmt : PrcFormat
     tile : tuple of int
         Height, width and channels of the largest tile.
+    burst_words : int
+        Words of a burst, a power of two; 1 if streams are not filled up.
 
     Members
     -------
     i_tile : In(stream of PlaneOrder)
         One for each tile, taken before its first step.
-    i : In(stream of Packet(word))
+    i : In(stream of StreamWord)
         Streams; `last` with the last word of each, which is filled up with zeros.
     o : Out(stream of Packet(PlaneBeat))
         `last` with the tile's last beat.
@@ -51,14 +53,14 @@ class PrcDecoder(wiring.Component):
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int] = (8, 8, 32)) -> None:
+    def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int] = (8, 8, 32), burst_words: int = 1) -> None:
         check_parameters(fmt, tile)
-        self._fmt, self._tile = fmt, tile
+        self._fmt, self._tile, self._burst_words = fmt, tile, burst_words
         super().__init__(
             {
                 "i_tile": In(stream.Signature(PlaneOrder(fmt, tile))),
-                "i": In(stream.Signature(Packet(prc_word_bits(fmt)))),
-                "o": Out(stream.Signature(Packet(PlaneBeat(fmt)))),
+                "i": In(stream.Signature(StreamWord(fmt, burst_words))),
+                "o": Out(stream.Signature(Packet(PlaneBeat(fmt, tile)))),
             }
         )
 
@@ -67,7 +69,7 @@ class PrcDecoder(wiring.Component):
         fmt, lanes = self._fmt, self._fmt.lanes
         height, width, channels = self._tile
         order = self.i_tile.payload
-        m.submodules.units = units = UnitQueue(fmt)
+        m.submodules.units = units = UnitQueue(fmt, self._burst_words)
         wiring.connect(m, wiring.flipped(self.i), units.i)
 
         # Where the next step is in its tile; `left` channels are still to be read, this step's among them.
@@ -77,6 +79,8 @@ class PrcDecoder(wiring.Component):
         row, column, left = Signal(range(height)), Signal(bits_for(width - 1)), Signal(range(channels + 1))
         row_0, row_start, full = Signal(), Signal(), Signal(reset_less=True)
         zero_point = Signal(fmt.word_bits, reset_less=True)
+        places = Signal(bits_for(height * width), reset_less=True)
+        beat_places = Signal(len(places), reset_less=True)
         start, step, finish = Signal(), Signal(), Signal()
         row_end, plane_end, many = Signal(), Signal(), Signal()
         active, tail = Signal(lanes), Signal(2)
@@ -97,6 +101,7 @@ class PrcDecoder(wiring.Component):
                 last_row.eq(order.height - 1),
                 last_column.eq(order.width - 1),
                 zero_point.eq(order.zero_point),
+                places.eq(order.height * order.width),
                 full.eq(order.channels >= lanes),
                 Cat(row, column).eq(0),
                 Cat(row_0, row_start).eq(3),
@@ -110,7 +115,7 @@ class PrcDecoder(wiring.Component):
                 m.d.sync += [row.eq(0), left.eq(left - lanes)]
 
         beat_valid, beat_last, beat_tail = Signal(), Signal(reset_less=True), Signal(2, reset_less=True)
-        rest, sent = Signal(reset_less=True), Signal()
+        beat_plane_end, wrong, sent = Signal(reset_less=True), Signal(reset_less=True), Signal()
         m.d.comb += [
             step.eq(busy & (units.ready | opening) & (~beat_valid | self.o.ready)),
             sent.eq(beat_valid & self.o.ready),
@@ -121,7 +126,8 @@ class PrcDecoder(wiring.Component):
             units.finish.eq(finish),
         ]
         with m.If(step):
-            m.d.sync += [beat_valid.eq(1), beat_last.eq(finish), beat_tail.eq(tail), rest.eq(units.rest)]
+            m.d.sync += [beat_valid.eq(1), beat_last.eq(finish), beat_tail.eq(tail), wrong.eq(units.wrong)]
+            m.d.sync += [beat_plane_end.eq(plane_end), beat_places.eq(places)]
         with m.Elif(self.o.ready):
             m.d.sync += beat_valid.eq(0)
 
@@ -158,6 +164,8 @@ class PrcDecoder(wiring.Component):
             self.o.valid.eq(beat_valid),
             self.o.payload.last.eq(beat_last),
             self.o.payload.data.tail.eq(beat_tail),
-            self.o.payload.data.error.eq(beat_last & (broken | dirty | rest | ~reached)),
+            self.o.payload.data.plane_end.eq(beat_plane_end),
+            self.o.payload.data.places.eq(beat_places),
+            self.o.payload.data.error.eq(beat_last & (broken | dirty | wrong | ~reached)),
         ]
         return m

@@ -4,11 +4,11 @@ A *word* is four units of the format, the first least significant. A *beat* is t
 """
 
 from amaranth.lib import data
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, ceil_log2
 
 from golden.activations.prc import PrcFormat
 
-__all__ = ["PlaneBeat", "PlaneOrder", "Unit", "check_parameters", "prc_word_bits"]
+__all__ = ["PlaneBeat", "PlaneOrder", "StreamWord", "Unit", "check_parameters", "prc_word_bits"]
 
 
 def check_parameters(fmt: PrcFormat, tile: tuple[int, int, int]) -> None:
@@ -47,6 +47,10 @@ class PlaneBeat(data.StructLayout):
     ----------
     symbols : ArrayLayout
         Symbol `l` is of lane `l`.
+    places : int
+        Symbols of a plane of the tile.
+    plane_end : int
+        These are the last ones of their planes.
     tail : int
         The lane of the last symbol: 3 but for the last group of a tile whose channels are no multiple of four. Symbols
         behind it mean nothing.
@@ -54,12 +58,33 @@ class PlaneBeat(data.StructLayout):
         With the tile's last beat, whether anything was wrong with its stream; else 0.
     """
 
-    def __init__(self, fmt: PrcFormat) -> None:
-        super().__init__({"symbols": data.ArrayLayout(fmt.word_bits, fmt.lanes), "tail": 2, "error": 1})
+    def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int]) -> None:
+        symbols = data.ArrayLayout(fmt.word_bits, fmt.lanes)
+        super().__init__(
+            {"symbols": symbols, "places": bits_for(tile[0] * tile[1]), "plane_end": 1, "tail": 2, "error": 1}
+        )
+
+
+class StreamWord(data.StructLayout):
+    """A word of a stream that fills whole bursts, whose zero words at the end are left out.
+
+    Attributes
+    ----------
+    word : int
+    final : int
+        It is of the last burst.
+    last, zeros, bad : int
+        With the stream's last word: so many words of its burst are left out; what came was not what was announced.
+        0 in all others.
+    """
+
+    def __init__(self, fmt: PrcFormat, burst_words: int) -> None:
+        zeros = ceil_log2(burst_words)
+        super().__init__({"word": prc_word_bits(fmt), "final": 1, "last": 1, "zeros": zeros, "bad": 1})
 
 
 class Unit(data.StructLayout):
-    """A unit of the stream: `bits`, whether it lies in the stream's `last` word, and whether it is `real`.
+    """A unit of the stream: `bits`, whether it lies in the stream's `last` burst, and whether it is `real`.
 
     One that lies past the end is all zero.
     """

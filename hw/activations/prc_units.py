@@ -1,12 +1,11 @@
 """Words of a stream of prc to the units that lanes ask for."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.activations.prc import PrcFormat
-from hw.activations.prc_ports import Unit, prc_word_bits
-from hw.packet import Packet
+from hw.activations.prc_ports import StreamWord, Unit
 
 __all__ = ["UnitQueue"]
 
@@ -18,11 +17,12 @@ class UnitQueue(wiring.Component):
 
     A word is held when it comes. A tile's first goes on to `opener` and waits there while the tile before is read; then
     both words go into the lanes. Later words go to the queue when less than four units are left in it, so that the
-    lanes find four in every step. Units past the end of the stream are zero.
+    lanes find four in every step. Zero words that were left out at the end of the last burst come behind the others;
+    units past the end of the stream are zero, too.
 
     Members
     -------
-    i : In(stream of Packet(word))
+    i : In(stream of StreamWord)
     lanes : In
         Lanes that begin the next tile: its channels, at most 4.
     startable, start : Out, In
@@ -35,17 +35,17 @@ class UnitQueue(wiring.Component):
         A step finds all units that lanes may ask for, but for the first step of a tile, which asks for none.
     asks, units : In, Out
         In this step a lane takes its unit.
-    rest : Out
-        Bits are set in units that are left after this step.
+    wrong : Out
+        Words, or bits in units, are left after this step, or the stream is bad.
     """
 
     i: stream.Interface
 
-    def __init__(self, fmt: PrcFormat) -> None:
-        self._fmt = fmt
+    def __init__(self, fmt: PrcFormat, burst_words: int) -> None:
+        self._fmt, self._burst_words = fmt, burst_words
         super().__init__(
             {
-                "i": In(stream.Signature(Packet(prc_word_bits(fmt)))),
+                "i": In(stream.Signature(StreamWord(fmt, burst_words))),
                 "lanes": In(3),
                 "startable": Out(1),
                 "start": In(1),
@@ -54,27 +54,31 @@ class UnitQueue(wiring.Component):
                 "ready": Out(1),
                 "asks": In(fmt.lanes),
                 "units": Out(Unit(fmt)).array(fmt.lanes),
-                "rest": Out(1),
+                "wrong": Out(1),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
         fmt, lanes = self._fmt, self._fmt.lanes
-        width, unit_bits, size = prc_word_bits(fmt), fmt.unit_bits, Unit(fmt).size
-        word = data.StructLayout({"data": width, "last": 1})
+        unit_bits, size = fmt.unit_bits, Unit(fmt).size
+        word = StreamWord(fmt, self._burst_words)
         held, opener = Signal(word, reset_less=True), Signal(word, reset_less=True)
         held_valid, opener_valid = Signal(), Signal()
-        ended, skips = Signal(), Signal()
+        # All words are taken; so many zero words behind them are not; what was told with the last one.
+        dry, skips, bad = Signal(), Signal(), Signal(reset_less=True)
+        zeros = Signal(len(held.zeros), reset_less=True)
+        ended = dry & (zeros == 0)
 
         # Where the held word goes.
         queued, left, taken = Signal(3), Signal(3), Signal(3)
-        few, loads, opens, appends, take = (Signal() for _ in range(5))
+        few, loads, opens, appends, fills, take = (Signal() for _ in range(6))
         m.d.comb += [
             few.eq(self.lanes <= 2),
             loads.eq(self.start & ~opener.last & ~few),
-            opens.eq(held_valid & ~skips & (ended | ~self.busy) & Mux(opener_valid, self.start & opener.last, 1)),
-            appends.eq(held_valid & self.busy & ~ended & ~left[2] & ~self.finish),
+            opens.eq(held_valid & ~skips & (dry | ~self.busy) & Mux(opener_valid, self.start & opener.last, 1)),
+            appends.eq(held_valid & self.busy & ~dry & ~left[2] & ~self.finish),
+            fills.eq(self.busy & dry & (zeros != 0) & ~left[2]),
             take.eq(loads | opens | appends | skips),
             self.i.ready.eq(~held_valid | take),
             self.startable.eq(opener_valid & (opener.last | few | held_valid)),
@@ -85,21 +89,28 @@ class UnitQueue(wiring.Component):
         with m.If(opens):
             m.d.sync += opener.eq(held)
         m.d.sync += opener_valid.eq(opens | (opener_valid & ~self.start))
+        beyond = opener.zeros != 0
         with m.If(self.start):
-            m.d.sync += ended.eq(opener.last | (loads & held.last))
+            m.d.sync += [
+                dry.eq(opener.last | (loads & held.last)),
+                bad.eq(opener.bad | (loads & held.bad)),
+                zeros.eq(Mux(opener.last, opener.zeros - (beyond & ~few), held.zeros)),
+            ]
         with m.Elif(appends):
-            m.d.sync += ended.eq(held.last)
+            m.d.sync += [dry.eq(held.last), bad.eq(held.bad), zeros.eq(held.zeros)]
+        with m.Elif(fills):
+            m.d.sync += zeros.eq(zeros - 1)
         # After a stream that is too long: to its last word.
-        with m.If(self.finish & ~ended):
+        with m.If(self.finish & ~dry):
             m.d.sync += skips.eq(1)
         with m.Elif(held_valid & held.last):
             m.d.sync += skips.eq(0)
 
         # The first eight units, two a lane; those of lanes that do not begin go to the queue.
-        first = [_unit(opener.data, n, unit_bits, opener.last, 1) for n in range(lanes)]
-        more = [_unit(held.data, n, unit_bits, held.last, 1) for n in range(lanes)]
-        follows = (~opener.last).replicate(size)
-        starts = [*first, *(unit & follows for unit in more)]
+        first = [_unit(opener.word, n, unit_bits, opener.final) for n in range(lanes)]
+        more = [_unit(held.word, n, unit_bits, held.final) for n in range(lanes)]
+        blank = _unit(Const(0, fmt.unit_bits), 0, unit_bits, 1)
+        starts = [*first, *(Mux(opener.last, blank & beyond.replicate(size), unit) for unit in more)]
         m.d.comb += [self.start_units[n // 2][n % 2].eq(unit) for n, unit in enumerate(starts)]
         spare = [(Mux(self.lanes == 1, starts[n], starts[n + 4])) & ((self.lanes[0]).replicate(size)) for n in (2, 3)]
 
@@ -117,18 +128,18 @@ class UnitQueue(wiring.Component):
             taken.eq(Mux(self.step, sum(self.asks), 0)),
             rest.eq(everything >> (taken * size)),
             left.eq(queued - taken),
-            self.rest.eq(Cat(rest[n * size : n * size + unit_bits] for n in range(_DEPTH)).any()),
+            self.wrong.eq(Cat(rest[n * size : n * size + unit_bits] for n in range(_DEPTH)).any() | ~dry | bad),
         ]
-        added = Cat(more) & appends.replicate(lanes * size)
+        added = Cat((more[n] & appends.replicate(size)) | (blank & fills.replicate(size)) for n in range(lanes))
         filled = Signal(_DEPTH * size)
         m.d.comb += filled.eq(rest | (added << (left[:2] * size)))
         with m.If(self.start):
             m.d.sync += [Cat(queue).eq(Cat(spare)), queued.eq(Cat(0, self.lanes[0]))]
         with m.Else():
-            m.d.sync += [Cat(queue).eq(filled), queued.eq(left + Cat(0, 0, appends))]
+            m.d.sync += [Cat(queue).eq(filled), queued.eq(left + Cat(0, 0, appends | fills))]
         return m
 
 
-def _unit(word, n, unit_bits, last, real):
+def _unit(word, n, unit_bits, final):
     """Unit `n` of a word, as the bits of a `Unit`."""
-    return Cat(word[n * unit_bits : (n + 1) * unit_bits], last, real)
+    return Cat(word[n * unit_bits : (n + 1) * unit_bits], final, Const(1))

@@ -71,6 +71,12 @@ def transfers(words: list[int], fmt: PrcFormat) -> list[int]:
     return [word | (at == len(words) - 1) << prc_word_bits(fmt) for at, word in enumerate(words)]
 
 
+def burst_words(words: list[int], fmt: PrcFormat) -> list[int]:
+    """The transfers to a decoder: bursts of one word."""
+    ends = [at == len(words) - 1 for at in range(len(words))]
+    return [word | (end * 3) << prc_word_bits(fmt) for word, end in zip(words, ends, strict=True)]
+
+
 @st.composite
 def planes(draw: st.DrawFn, word_bits: int, tile: Shape) -> Planes:
     """Up to a whole tile: flat, sloped, sparse or dense plane by plane, with blank rows."""

@@ -7,7 +7,7 @@ import pytest
 from call import STALLS, call
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prc_tiles import Planes, dense, escaped, jumps, planes, transfers, zeros
+from prc_tiles import Planes, burst_words, dense, escaped, jumps, planes, zeros
 
 from golden.activations.prc import PrcFormat
 from hw.activations.prc_decoder import PrcDecoder
@@ -23,12 +23,12 @@ def decode(tiles, streams, fmt=BYTES, tile=FULL, stall="none"):
     """Beats and error of each tile, and the trace of the beats."""
     inputs = {
         "i_tile": [planes.order(fmt, tile) for planes in tiles],
-        "i": [value for words in streams for value in transfers(words, fmt)],
+        "i": [value for words in streams for value in burst_words(words, fmt)],
     }
     trace = call(PrcDecoder(fmt, tile), inputs, {"o": sum(len(t.beats()) for t in tiles)}, stall)
     results, beats = [], []
     for value in trace["o"].values:
-        beat = Packet(PlaneBeat(fmt)).from_bits(value)
+        beat = Packet(PlaneBeat(fmt, tile)).from_bits(value)
         assert beat.last or not beat.data.error
         beats.append([beat.data.symbols[lane] for lane in range(beat.data.tail + 1)])
         if beat.last:

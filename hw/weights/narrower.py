@@ -1,0 +1,123 @@
+"""A 24-bit magnitude and an exponent to a 16-bit float or a byte: golden/weights/narrow.py in two stages."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.weights.narrow import FORMS
+from golden.weights.rescale import MAGNITUDE_BITS
+
+__all__ = ["BF16", "FP16", "INT8", "INT16", "Narrower"]
+
+INT8, INT16, FP16, BF16 = range(len(FORMS))
+
+_BIAS_DIFFERENCE = 112
+# Significands, their leading one included.
+_HALF_BITS, _BRAIN_BITS, _BYTE_BITS = 11, 8, 7
+# Farther to the right nothing is left to round up.
+_SHIFT_BITS = 4
+_FARTHEST = (1 << _SHIFT_BITS) - 1
+
+
+class Narrower(wiring.Component):
+    """One weight a cycle. Latency: 2 steps; a step is a cycle in which `step` is set, and nothing moves in others.
+
+    The value is ``magnitude * 2**(exponent - 150)``; as an int8 it is ``magnitude / 2**17``, rounded half up, at most
+    127, whatever the exponent.
+
+    Members
+    -------
+    step : In
+    form : In
+        Number of a form of `golden.weights.narrow.FORMS`; int16 is none here.
+    negative, magnitude, exponent : In
+        Sign, 24 bits, 8 bits (0..254).
+    pattern : Out
+        16 bits; an int8 sign-extended.
+    misfit : Out
+        The value does not fit the form; the pattern is then infinite.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "step": In(1),
+                "form": In(2),
+                "negative": In(1),
+                "magnitude": In(MAGNITUDE_BITS),
+                "exponent": In(8),
+                "pattern": Out(16),
+                "misfit": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        half, byte = Signal(), Signal()
+        m.d.comb += [half.eq(self.form == FP16), byte.eq(self.form == INT8)]
+
+        # First: the leading one to the top, and the exponent field that this makes.
+        aligned, zeros = _normalized(self.magnitude)
+        significand = Signal(MAGNITUDE_BITS, reset_less=True)
+        field = Signal(signed(10), reset_less=True)
+        negative = Signal(reset_less=True)
+        with m.If(self.step):
+            m.d.sync += [
+                significand.eq(Mux(byte, self.magnitude, aligned)),
+                field.eq(self.exponent - zeros - Mux(half, _BIAS_DIFFERENCE, 0)),
+                negative.eq(self.negative),
+            ]
+
+        # Second: below the least normal number to the right by what the exponent lacks, then rounded.
+        low, amount, lack = Signal(), Signal(_SHIFT_BITS), Signal(signed(10))
+        far, shifted = Signal(), Signal(MAGNITUDE_BITS + _FARTHEST)
+        m.d.comb += [
+            low.eq(((field < 1) | ~significand[-1]) & ~byte),
+            lack.eq(1 - field),
+            far.eq(low & (lack > _FARTHEST)),
+            amount.eq(Mux(low & (field < 1), lack[:_SHIFT_BITS], 0)),
+            shifted.eq(Cat(Const(0, _FARTHEST), Mux(far, 0, significand)) >> amount),
+        ]
+        kept, tie, below = Signal(_HALF_BITS), Signal(), Signal()
+        with m.If(half):
+            m.d.comb += _cut(shifted, _HALF_BITS, kept, tie, below)
+        with m.Elif(byte):
+            m.d.comb += _cut(shifted, _BYTE_BITS, kept, tie, below)
+        with m.Else():
+            m.d.comb += _cut(shifted, _BRAIN_BITS, kept, tie, below)
+        # The field is one less than it was: the leading one adds it again, as does a sum that reaches the next power.
+        above, base, total, beyond = Signal(8), Signal(15), Signal(16), Signal()
+        m.d.comb += [
+            above.eq(Mux(low | byte, 0, field - 1)),
+            base.eq(Mux(half, above[:5] << (_HALF_BITS - 1), above << (_BRAIN_BITS - 1))),
+            total.eq(base + kept + (tie & (below | kept[0] | byte))),
+            beyond.eq(
+                ~byte
+                & ~low
+                & Mux(half, (field > 30) | (total[10:15] == 31) | total[15], (total[7:15] == 255) | total[15])
+            ),
+        ]
+        with m.If(self.step):
+            m.d.sync += self.misfit.eq(beyond)
+            with m.If(byte):
+                magnitude = Mux(total[_BYTE_BITS], 127, total[:_BYTE_BITS])
+                m.d.sync += self.pattern.eq(Mux(negative, -magnitude, magnitude))
+            with m.Else():
+                m.d.sync += self.pattern.eq(Cat(Mux(beyond, Mux(half, 0x7C00, 0x7F80), total)[:15], negative))
+        return m
+
+
+def _cut(value: Value, bits: int, kept: Signal, tie: Signal, below: Signal) -> list:
+    """The top `bits`, the bit behind them, and whether any further one is set."""
+    rest = len(value) - bits - 1
+    return [kept.eq(value[rest + 1 :]), tie.eq(value[rest]), below.eq(value[:rest].any())]
+
+
+def _normalized(value: Value) -> tuple[Value, Value]:
+    """The value with its leading one at the top, and the zeros that stood there; 31 of them for zero."""
+    zeros = []
+    for k in (4, 3, 2, 1, 0):
+        empty = ~value[len(value) - (1 << k) :].any()
+        zeros.append(empty)
+        value = Mux(empty, (value << (1 << k))[: len(value)], value)
+    return value, Cat(reversed(zeros))

@@ -20,7 +20,7 @@ from hw.activations.ports import (
 from hw.memory import Memory
 from hw.packet import Packet
 
-__all__ = ["WAITING_TILES", "Chooser", "ring_beats"]
+__all__ = ["WAITING_TILES", "Chooser", "ring_beats", "saved_bits"]
 
 WAITING_TILES = 62
 _TILE_BITS = 6
@@ -31,6 +31,11 @@ def ring_beats(fmt: TileFormat, lanes: int) -> int:
     """Beats of the tile buffer: a full tile and what comes in until it begins to leave."""
     check_parameters(fmt, lanes)
     return -(-fmt.tile_symbols // lanes) + _SPARE_BEATS
+
+
+def saved_bits(fmt: TileFormat) -> int:
+    """Bits of the number of bits that a mode saves against raw."""
+    return bits_for(fmt.tile_symbols * fmt.word_bits)
 
 
 class Chooser(wiring.Component):
@@ -54,6 +59,8 @@ class Chooser(wiring.Component):
     fmt : TileFormat
     lanes : int
         Symbols per cycle: 1, 2, 4 or 8.
+    measures : bool
+        Whether to tell how much a mode saves.
 
     Members
     -------
@@ -65,6 +72,8 @@ class Chooser(wiring.Component):
         To the encoder's `i_tile`; offered from the tile's first beat on.
     o : Out(stream of Packet(Beat))
         To the encoder's `i`.
+    o_saved : Out, if `measures`
+        With `o_tile`: bits that the best mode saves against raw.
     """
 
     i_tile: stream.Interface
@@ -72,15 +81,16 @@ class Chooser(wiring.Component):
     o_tile: stream.Interface
     o: stream.Interface
 
-    def __init__(self, fmt: TileFormat, lanes: int) -> None:
+    def __init__(self, fmt: TileFormat, lanes: int, measures: bool = False) -> None:
         check_parameters(fmt, lanes)
-        self._fmt, self._lanes = fmt, lanes
+        self._fmt, self._lanes, self._measures = fmt, lanes, measures
         super().__init__(
             {
                 "i_tile": In(stream.Signature(ChooseOrder(fmt))),
                 "i": In(stream.Signature(Packet(Beat(fmt, lanes)))),
                 "o_tile": Out(stream.Signature(EncodeOrder(fmt))),
                 "o": Out(stream.Signature(Packet(Beat(fmt, lanes)))),
+                **({"o_saved": Out(saved_bits(fmt))} if measures else {}),
             }
         )
 
@@ -89,8 +99,9 @@ class Chooser(wiring.Component):
         fmt, depth = self._fmt, ring_beats(self._fmt, self._lanes)
         m.submodules.ring = ring = Memory(len(self.i.payload.as_value()), depth)
         m.submodules.orders = orders = Memory(len(self.i_tile.payload.as_value()), 1 << _TILE_BITS)
-        m.submodules.choices = choices = Memory(2, 1 << _TILE_BITS)
+        m.submodules.choices = choices = Memory(2 + self._measures * saved_bits(fmt), 1 << _TILE_BITS)
         accept, ends, first = Signal(), Signal(), Signal(init=1)
+        best, best_saves = self._choice(m, accept, first)
         ended, decided = Signal(), Signal()
 
         # In: beats to the ring; with the last one the order to its queue, and the choice when it is known.
@@ -116,7 +127,7 @@ class Chooser(wiring.Component):
             orders.write_data.eq(self.i_tile.payload),
             choices.write.eq(decided),
             choices.write_address.eq(tile_known),
-            choices.write_data.eq(self._choice(m, accept, first)),
+            choices.write_data.eq(Cat(best, best_saves) if self._measures else best),
         ]
         m.d.sync += [ended.eq(ends), decided.eq(ended)]
         with m.If(ends):
@@ -141,7 +152,7 @@ class Chooser(wiring.Component):
             choices.read_address.eq(tile_leave),
             order.eq(orders.read_data),
             self.o.payload.eq(ring.read_data),
-            self.o_tile.payload.mode.eq(Mux(order.told, order.mode, choices.read_data)),
+            self.o_tile.payload.mode.eq(Mux(order.told, order.mode, choices.read_data[:2])),
             self.o_tile.payload.zero_point.eq(order.zero_point),
             self.o_tile.payload.number.eq(order.number),
         ]
@@ -149,14 +160,16 @@ class Chooser(wiring.Component):
             self.o.valid.eq(step | (self.o.valid & ~self.o.ready)),
             self.o_tile.valid.eq(orders.read | (self.o_tile.valid & ~self.o_tile.ready)),
         ]
+        if self._measures:
+            m.d.comb += self.o_saved.eq(choices.read_data[2:])
         with m.If(step):
             m.d.sync += leave.eq(_around(leave, depth))
         with m.If(orders.read):
             m.d.sync += tile_leave.eq(_next_tile(tile_leave))
         return m
 
-    def _choice(self, m: Module, accept: Value, first: Value) -> Value:
-        """The best mode of the tile whose last beat came two cycles ago.
+    def _choice(self, m: Module, accept: Value, first: Value) -> tuple[Value, Value]:
+        """The best mode of the tile whose last beat came two cycles ago, and the bits that it saves against raw.
 
         Lanes behind the tail count as symbols that add no bits: W bits saved in every mode but raw.
         """
@@ -196,18 +209,20 @@ class Chooser(wiring.Component):
                 )
             )
         if not saved:
-            return Const(MODE_RAW, 2)
-        # All comparisons at once. A candidate: its mode, whether it beats raw, and which of those behind beat it.
+            return Const(MODE_RAW, 2), Const(0)
+        # All comparisons at once. A candidate: its mode, what it saves, whether it beats raw, and which of those behind
+        # beat it.
+        raw = dead * fmt.word_bits
         best: list[Value] = []
         for at, (number, bits) in enumerate(saved):
             beaten = [others > bits for _, others in saved[at + 1 :]]
-            candidate = [Const(number, 2), bits > dead * fmt.word_bits, *beaten]
+            candidate = [Const(number, 2), bits, bits > raw, *beaten]
             best = (
-                [Mux(best[2], new, old) for new, old in zip(candidate, [*best[:2], *best[3:]], strict=True)]
+                [Mux(best[3], new, old) for new, old in zip(candidate, [*best[:3], *best[4:]], strict=True)]
                 if best
                 else candidate
             )
-        return Mux(best[1], best[0], MODE_RAW)
+        return Mux(best[2], best[0], MODE_RAW), Mux(best[2], (best[1] - raw).as_unsigned(), 0)
 
     def _fulls(self, m: Module, same: Value, accept: Value) -> Value:
         """Before which symbols a token is full, if runs go on with symbols that are the same as the one before.

@@ -10,10 +10,13 @@ from sim.datasets import load_dataset
 from sim.hevc_sweep import Classifier, classifier_of, load_classifier
 from sim.images import load_images
 from sim.lenet import LENETS
-from sim.lenet_runs import run
-from sim.torch_fit import check_torch, predict, scaled
+from sim.lenet_runs import dense_run
+from sim.torch_fit import Schedule, check_torch, predict, scaled
 
 __all__ = ["crops_head", "fashion_head", "labelled_head"]
+
+_SCHEDULE, _QUICK_SCHEDULE = Schedule(8, 1e-3), Schedule(1, 1e-3)
+_QUICK_PICTURES = 2000, 500
 
 
 def crops_head(crops: int) -> Head:
@@ -38,8 +41,8 @@ def _one_layer(name: str, found: Classifier, labels: np.ndarray | None = None) -
     return Head(name, (found.weights,), (found.bias,), found.features, labels)
 
 
-def fashion_head(pictures: int | None = None) -> Head:
-    """The two dense layers of LeNet-5 on Fashion-MNIST's test pictures, all or the first.
+def fashion_head(quick: bool = False) -> Head:
+    """The two dense layers of LeNet-5 on Fashion-MNIST's test pictures; `quick` trains and tests on few.
 
     Raises
     ------
@@ -48,8 +51,8 @@ def fashion_head(pictures: int | None = None) -> Head:
     """
     check_torch()
     net, data = LENETS["lenet-5"], load_dataset("fashion")
-    dense = run(net, data, 0).steps["dense"]
-    data = data.first(len(data.train), len(data.test) if pictures is None else pictures)
+    data = data.first(*_QUICK_PICTURES) if quick else data
+    dense = dense_run(net, data, _QUICK_SCHEDULE if quick else _SCHEDULE)
     features = predict(lambda part: net.features(dense.weights, dense.biases, part), scaled(data.test, data.train))
     matrices = tuple(np.ascontiguousarray(w.T) for w in dense.weights if w.ndim == 2)
     name = f"LeNet-5, {len(data.test):,} pictures of Fashion-MNIST"

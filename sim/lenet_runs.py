@@ -15,7 +15,7 @@ from sim.torch_fit import Schedule
 from sim.train_lenet import Recipe, Tuned, error_pct, retrain_pruned, share_and_tune, train_dense
 from sim.trained import cached
 
-__all__ = ["STEPS", "CurvePoint", "Run", "curve", "run"]
+__all__ = ["STEPS", "CurvePoint", "Run", "curve", "dense_run", "run"]
 
 STEPS = ("dense", "pruned", "shared")
 
@@ -76,6 +76,14 @@ def _named(tuned: Tuned, step: str) -> Iterator[tuple[str, NDArray[Any]]]:
 def _tuned(arrays: dict[str, NDArray[Any]], step: str, layers: int) -> Tuned:
     weights, biases = (tuple(arrays[f"{step}.{kind}{place}"] for place in range(layers)) for kind in ("weight", "bias"))
     return Tuned(weights, biases)
+
+
+def dense_run(net: Lenet, data: Dataset, schedule: Schedule, seed: int = 0) -> Tuned:
+    """The first step alone, from the cache where it was done before; errors as `run`."""
+    key = (net, data.source, len(data.train), schedule, seed)
+    name = f"{net.name}-{data.name}-dense-{seed}".lower()
+    arrays = cached(name, key, lambda: dict(_named(train_dense(net, data, schedule, seed), "dense")))
+    return _tuned(arrays, "dense", len(net.layers))
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from sim.section import Section
 
 __all__ = ["hevc_chapter"]
 
-_CROPS, _QUICK_CROPS, _QUICK_PICTURES = 128, 8, 500
+_CROPS, _QUICK_CROPS = 128, 8
 _PAPER_QP = 23
 _SIGMAS = {"symmetric": 5.80, "asymmetric": 8.71}
 _NAMES = {"float32": "baseline", "symmetric": "Qsym", "asymmetric": "Qasym"}
@@ -59,7 +59,7 @@ def hevc_chapter(quick: bool = False, told: Callable[[SweepPoint], None] = lambd
         "hevc": "The paper's figures 4 and 5 on EfficientNet-Lite0's classifier; dashed, a uniform quantizer and ideal "
         "coder at the same error.",
     }
-    for name, source in (("the labelled pictures", labelled_head), ("Fashion-MNIST", lambda: _fashion(quick))):
+    for name, source in (("the labelled pictures", labelled_head), ("Fashion-MNIST", lambda: fashion_head(quick))):
         try:
             head = source()
         except ValueError as error:
@@ -74,10 +74,6 @@ def hevc_chapter(quick: bool = False, told: Callable[[SweepPoint], None] = lambd
     sections.append(sweep_section(points))
     source_text = "Kim et al. (SKKU), weight compression with a video codec"
     return Chapter("hevc", "Weights through a video codec", source_text, tuple(sections), figures, captions)
-
-
-def _fashion(quick: bool) -> Head:
-    return fashion_head(_QUICK_PICTURES if quick else None)
 
 
 def _statistics(head: Head) -> Section:

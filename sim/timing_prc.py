@@ -6,7 +6,7 @@ from golden.activations.prc import PrcFormat
 
 __all__ = ["DECODE_LATENCY_CYCLES", "decode_cycles", "encode_cycles", "encode_latency_cycles", "steps"]
 
-DECODE_LATENCY_CYCLES = 4
+DECODE_LATENCY_CYCLES = 5
 
 
 def steps(shape: tuple[int, int, int]) -> int:

@@ -67,7 +67,7 @@ class PlaneRing(wiring.Component):
         for b, bank in enumerate(banks):
             m.submodules[f"bank_{b}"] = bank
 
-        # In: `base` is the row behind all that is complete, `ahead` the row at hand.
+        # In: `base` is the row behind all that is complete, `ahead` is at most one less than the row that comes next.
         planes, beat = self.i_planes.payload, self.i.payload
         by_planes, beats_go, planes_go, roomy = Signal(), Signal(), Signal(), Signal(init=1)
         base, ahead, next_base, next_ahead, read_row = (
@@ -100,15 +100,16 @@ class PlaneRing(wiring.Component):
             m.d.comb += next_base.eq(base + 1)
         with m.If(planes_go & planes.data.plane_end):
             m.d.comb += next_base.eq(Mux(planes.last, end_row, base + planes.data.places))
-        m.d.comb += next_ahead.eq(
-            Mux(planes_go & ~planes.data.plane_end, (walk.numbers[0] + 1)[2:], Mux(planes_go, next_base, ahead))
-        )
-        with m.If(beats_go):
-            m.d.comb += next_ahead.eq(next_base)
+        with m.If(planes_go):
+            m.d.comb += next_ahead.eq(Mux(planes.data.plane_end, base + planes.data.places, walk.numbers[0][2:]))
+        with m.Elif(beats_go):
+            m.d.comb += next_ahead.eq(base)
+        with m.Else():
+            m.d.comb += next_ahead.eq(ahead)
         m.d.sync += [
             base.eq(next_base),
             ahead.eq(next_ahead),
-            roomy.eq((next_ahead - read_row)[:row_bits] <= rows - 2 - 3 * most // 4),
+            roomy.eq((next_ahead - read_row)[:row_bits] <= rows - 3 - 3 * most // 4),
         ]
 
         places = []

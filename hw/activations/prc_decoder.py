@@ -1,7 +1,7 @@
 """The decoder of prc: four planes in step."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
@@ -22,7 +22,7 @@ class PrcDecoder(wiring.Component):
     planes takes as long as a full one.
 
     *Cycles*: a tile of h x w x c symbols takes ``max(h w ceil(c / 4), words)`` cycles, tiles back to back, whatever its
-    symbols are: words of the next tile come in while a tile is read. The first beat leaves 4 cycles after the first
+    symbols are: words of the next tile come in while a tile is read. The first beat leaves 5 cycles after the first
     word comes. (Tiles of a single step can have two words; all others have at most one a step.) A decoder that waits
     for a word or for its sink stands still and loses nothing else.
 
@@ -80,7 +80,6 @@ class PrcDecoder(wiring.Component):
         row_0, row_start, full = Signal(), Signal(), Signal(reset_less=True)
         zero_point = Signal(fmt.word_bits, reset_less=True)
         places = Signal(bits_for(height * width), reset_less=True)
-        beat_places = Signal(len(places), reset_less=True)
         start, step, finish = Signal(), Signal(), Signal()
         row_end, plane_end, many = Signal(), Signal(), Signal()
         active, tail = Signal(lanes), Signal(2)
@@ -114,11 +113,17 @@ class PrcDecoder(wiring.Component):
             with m.If(plane_end):
                 m.d.sync += [row.eq(0), left.eq(left - lanes)]
 
-        beat_valid, beat_last, beat_tail = Signal(), Signal(reset_less=True), Signal(2, reset_less=True)
-        beat_plane_end, wrong, sent = Signal(reset_less=True), Signal(reset_less=True), Signal()
+        # Two cycles from codes to symbols: what is told of a step goes along, and rows end for the rebuilders a cycle
+        # later than for the readers.
+        about = data.StructLayout({"last": 1, "tail": 2, "plane_end": 1, "places": len(places), "wrong": 1})
+        middle, beat = Signal(about, reset_less=True), Signal(about, reset_less=True)
+        middle_valid, beat_valid, moves, free = Signal(), Signal(), Signal(), Signal()
+        middle_row_0, middle_row_start = Signal(reset_less=True), Signal(reset_less=True)
+        middle_last_column = Signal(len(last_column), reset_less=True)
         m.d.comb += [
-            step.eq(busy & (units.ready | opening) & (~beat_valid | self.o.ready)),
-            sent.eq(beat_valid & self.o.ready),
+            free.eq(~beat_valid | self.o.ready),
+            moves.eq(middle_valid & free),
+            step.eq(busy & (units.ready | opening) & (~middle_valid | free)),
             units.lanes.eq(Mux(order.channels >= lanes, lanes, order.channels)),
             units.start.eq(start),
             units.busy.eq(busy),
@@ -126,10 +131,23 @@ class PrcDecoder(wiring.Component):
             units.finish.eq(finish),
         ]
         with m.If(step):
-            m.d.sync += [beat_valid.eq(1), beat_last.eq(finish), beat_tail.eq(tail), wrong.eq(units.wrong)]
-            m.d.sync += [beat_plane_end.eq(plane_end), beat_places.eq(places)]
-        with m.Elif(self.o.ready):
-            m.d.sync += beat_valid.eq(0)
+            m.d.sync += [
+                middle.last.eq(finish),
+                middle.tail.eq(tail),
+                middle.plane_end.eq(plane_end),
+                middle.places.eq(places),
+                middle.wrong.eq(units.wrong),
+                middle_row_0.eq(row_0),
+                middle_row_start.eq(row_start),
+                middle_last_column.eq(last_column),
+            ]
+        broken, dirty, reached = Signal(), Signal(), Signal()
+        with m.If(moves):
+            m.d.sync += [
+                Cat(beat.last, beat.tail, beat.plane_end, beat.places).eq(middle.as_value()[:-1]),
+                beat.wrong.eq(middle.last & (middle.wrong | broken | dirty | ~reached)),
+            ]
+        m.d.sync += [middle_valid.eq(step | (middle_valid & ~free)), beat_valid.eq(middle_valid | ~free)]
 
         readers = []
         for lane in range(lanes):
@@ -148,24 +166,24 @@ class PrcDecoder(wiring.Component):
                 reader.unit.eq(units.units[lane]),
                 units.asks[lane].eq(reader.ask & active[lane]),
                 *(reader.start_units[n].eq(units.start_units[lane][n]) for n in range(2)),
-                rebuilder.step.eq(sent),
-                rebuilder.width_less_1.eq(last_column),
-                rebuilder.next_row_start.eq(row_start),
-                rebuilder.next_row_0.eq(row_0),
+                rebuilder.step.eq(moves),
+                rebuilder.width_less_1.eq(middle_last_column),
+                rebuilder.row_start.eq(middle_row_start),
+                rebuilder.row_0.eq(middle_row_0),
                 rebuilder.value.eq(reader.value),
                 rebuilder.direct.eq(reader.direct),
                 self.o.payload.data.symbols[lane].eq(rebuilder.symbol),
             ]
             readers.append(reader)
-        broken, dirty, reached = (
-            Cat(getattr(r, name) for r in readers).any() for name in ("broken", "dirty", "reached")
-        )
         m.d.comb += [
+            broken.eq(Cat(reader.broken for reader in readers).any()),
+            dirty.eq(Cat(reader.dirty for reader in readers).any()),
+            reached.eq(Cat(reader.reached for reader in readers).any()),
             self.o.valid.eq(beat_valid),
-            self.o.payload.last.eq(beat_last),
-            self.o.payload.data.tail.eq(beat_tail),
-            self.o.payload.data.plane_end.eq(beat_plane_end),
-            self.o.payload.data.places.eq(beat_places),
-            self.o.payload.data.error.eq(beat_last & (broken | dirty | wrong | ~reached)),
+            self.o.payload.last.eq(beat.last),
+            self.o.payload.data.tail.eq(beat.tail),
+            self.o.payload.data.plane_end.eq(beat.plane_end),
+            self.o.payload.data.places.eq(beat.places),
+            self.o.payload.data.error.eq(beat.wrong),
         ]
         return m

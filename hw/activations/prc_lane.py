@@ -1,4 +1,4 @@
-"""One lane of a decoder of prc: codes to residuals, and residuals to symbols, a cycle apart."""
+"""One lane of a decoder of prc: codes to residuals, and residuals to symbols, two cycles apart."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -195,15 +195,21 @@ class LaneReader(wiring.Component):
 class LaneRebuilder(wiring.Component):
     """The symbols of a lane's planes from residuals, their left and upper neighbours kept.
 
+    With the left neighbour ``l``, the upper one ``u`` and the residual ``r`` a near symbol is ``(l + c) >> 1``, where
+    ``c`` is ``u + 1 + r`` for even ``r`` and ``u - r`` for odd. It is out of range where an even ``r`` is too large for
+    the upper side, an odd one for the lower; the other side's end is passed where ``l`` reaches a bound, or does not.
+    So a step computes ``c`` and the bound, and the next one needs one sum and one comparison with the symbol before.
+
     Members
     -------
     step : In
-        Go on to the next symbol.
-    width_less_1 : In
-    next_row_start, next_row_0 : In
-        The next symbol is the first of its row, or in the first row.
+        Go on to the next symbol; the one at the inputs enters.
+    width_less_1, row_start, row_0 : In
+        Of the plane; the symbol that enters is the first of its row, or in the first row.
     value, direct : In
+        It is `value` itself if `direct`, else `value` is its residual.
     symbol : Out
+        The symbol that entered.
     """
 
     def __init__(self, fmt: PrcFormat, width: int) -> None:
@@ -212,8 +218,8 @@ class LaneRebuilder(wiring.Component):
             {
                 "step": In(1),
                 "width_less_1": In(max(1, bits_for(width - 1))),
-                "next_row_start": In(1),
-                "next_row_0": In(1),
+                "row_start": In(1),
+                "row_0": In(1),
                 "value": In(fmt.word_bits),
                 "direct": In(1),
                 "symbol": Out(fmt.word_bits),
@@ -222,42 +228,49 @@ class LaneRebuilder(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        bits = self._fmt.word_bits
-        # The last symbols of the plane, and the neighbours of this one, chosen a step before.
-        row = [Signal(bits, name=f"row_{n}", reset_less=True) for n in range(self._width - 1)]
-        left, up = Signal(bits, reset_less=True), Signal(bits, reset_less=True)
-        odd, half = self.value[0], Signal(bits)
-        total, expected, near = Signal(bits + 1), Signal(bits), Signal(bits)
-        past_low, past_high = Signal(), Signal()
-        # The residual is compared with both ends of the range while the top bit of `expected` is on its way.
-        m.d.comb += [
-            half.eq(self.value[1:]),
-            total.eq((Cat(Const(1, 1), left) + Cat(Const(1, 1), up))[1:]),
-            expected.eq(total[1:]),
-            past_low.eq((Cat(odd, half) + Cat(Const(1, 1), ~expected))[bits + 1]),
-            past_high.eq((Cat(odd, half) + Cat(Const(1, 1), expected))[bits + 1]),
-            near.eq(expected + (half ^ odd.replicate(bits))),
-            self.symbol.eq(
-                Mux(
-                    self.direct,
-                    self.value,
-                    Mux(
-                        expected[-1],
-                        Mux(past_high, ~self.value, near),
-                        Mux(past_low, self.value, near),
-                    ),
-                )
-            ),
-        ]
-        above = Signal(bits)
+        bits, top = self._fmt.word_bits, (1 << self._fmt.word_bits) - 1
+        # The symbols before this one, the newest first; one above the symbol that enters is among them.
+        before = [Signal(bits, name=f"before_{n}", reset_less=True) for n in range(max(1, self._width - 1))]
+        up, double, alone = Signal(bits), Signal(), Signal()
         with m.Switch(self.width_less_1):
-            for n, symbol in enumerate([self.symbol, *row]):
+            for n in range(1, self._width):
                 with m.Case(n):
-                    m.d.comb += above.eq(symbol)
+                    m.d.comb += up.eq(before[n - 1])
+        # In the first row, and in planes of one column, the symbol before stands for both neighbours; in the first
+        # column the one above does.
+        above, odd = Signal(bits + 1), self.value[0]
+        m.d.comb += [
+            double.eq(self.row_0 | (self.width_less_1 == 0)),
+            alone.eq(self.row_start & ~double),
+            above.eq(Mux(double, 0, Mux(alone, Cat(Const(0, 1), up), up))),
+        ]
+        near_part, bound = Signal(bits + 2, reset_less=True), Signal(bits + 2, reset_less=True)
+        value, direct = Signal(bits, reset_less=True), Signal(reset_less=True)
+        doubled, nothing = Signal(reset_less=True), Signal(reset_less=True)
         with m.If(self.step):
             m.d.sync += [
-                left.eq(Mux(self.next_row_start, above, self.symbol)),
-                up.eq(Mux(self.next_row_0, self.symbol, above)),
-                *(kept.eq(newer) for kept, newer in zip(row, [self.symbol, *row], strict=False)),
+                *(kept.eq(newer) for kept, newer in zip(before, [self.symbol, *before], strict=False)),
+                near_part.eq(above + (Cat(self.value, Const(0, 2)) ^ odd.replicate(bits + 2)) + 1),
+                bound.eq(Mux(odd, 2 * top - self.value, self.value - 1) - above),
+                value.eq(self.value),
+                direct.eq(self.direct),
+                doubled.eq(double),
+                nothing.eq(alone),
             ]
+        left, total, reaches = Signal(bits + 1), Signal(bits + 2), Signal()
+        m.d.comb += [
+            left.eq(Mux(doubled, Cat(Const(0, 1), before[0]), before[0] & (~nothing).replicate(bits))),
+            total.eq(left + near_part),
+            # The bound is signed.
+            reaches.eq(bound[-1] | (left >= bound[:-1])),
+        ]
+        far = reaches ^ ~value[0]
+        with m.If(direct):
+            m.d.comb += self.symbol.eq(value)
+        with m.Elif(far):
+            m.d.comb += self.symbol.eq(value ^ value[0].replicate(bits))
+        with m.Elif(total[-1]):
+            m.d.comb += self.symbol.eq(value ^ (~value[0]).replicate(bits))
+        with m.Else():
+            m.d.comb += self.symbol.eq(total[1:])
         return m

@@ -20,14 +20,14 @@ from sim.train_resnet import head_only, resnet
 __all__ = ["fusion_chapter"]
 
 WIDTHS = range(1, 24)
-_QUICK_WIDTHS, _QUICK_FILLED = (4, 12), (16,)
+_QUICK_WIDTHS, _QUICK_FILLED, _QUICK_PICTURES, _QUICK_STEPS = (11, 12), (16,), (2000, 500), 16
 _TASKS = ("fashion", "mnist", "animals")
 _PAPER_BITS = (12, 11)
 _COLORS = ("#1f5fa8", "#b5485d", "#2a9d8f")
 
 
 def fusion_chapter(quick: bool = False) -> Chapter:
-    """Everything of the paper; `quick` takes few widths and pictures, and networks only from the cache."""
+    """Everything of the paper; `quick` trains on few pictures and takes few widths."""
     sections: list[Section] = []
     figures: dict[str, Figure] = {}
     title = "Two tasks on one small ResNet"
@@ -38,7 +38,7 @@ def fusion_chapter(quick: bool = False) -> Chapter:
         sections.append(skipped(title, error))
     else:
         points = [widths(Pair(tasks[0], other), _QUICK_WIDTHS if quick else WIDTHS) for other in tasks[1:]]
-        sections += [_method_section(tasks, points), _width_section(tasks, points), _lossless(tasks, points)]
+        sections += [_method_section(tasks, points, quick), _width_section(tasks, points), _lossless(tasks, points)]
         sections += [_planes(tasks, _QUICK_FILLED if quick else FILLED), _failure(tasks)]
         figures["fusion-accuracy"] = accuracy_figure(tasks, points)
     sections += fusion_sections()
@@ -53,18 +53,20 @@ def _tasks(quick: bool) -> list[Learned]:
     for name in _TASKS:
         try:
             data = load_dataset(name)
-            tasks.append(Learned(data.first(len(data.train), 500) if quick else data, resnet(data)))
+            data = data.first(*_QUICK_PICTURES) if quick else data
+            tasks.append(Learned(data, resnet(data, steps=_QUICK_STEPS) if quick else resnet(data)))
         except ValueError:
             if len(tasks) < 2 and name != "animals":
                 raise
     return tasks
 
 
-def _method_section(tasks: Sequence[Learned], points: Sequence[Sequence[WidthPoint]]) -> Section:
+def _method_section(tasks: Sequence[Learned], points: Sequence[Sequence[WidthPoint]], quick: bool) -> Section:
     """The paper's table: accuracy and storage of each way to keep two tasks."""
     names = [task.data.name for task in tasks]
     alone = [task.accuracy_pct() for task in tasks]
-    heads = [Learned(task.data, head_only(task.data, tasks[0].weights, names[0])).accuracy_pct() for task in tasks[1:]]
+    told = f"{names[0]}-quick" if quick else names[0]
+    heads = [Learned(task.data, head_only(task.data, tasks[0].weights, told)).accuracy_pct() for task in tasks[1:]]
     planes = [bit_planes(Pair(tasks[0], other), [16])[0] for other in tasks[1:]]
     measured = {
         "separate networks": alone,

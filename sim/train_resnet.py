@@ -22,15 +22,15 @@ _RATE = 2e-3
 _HEAD = Schedule(10, 2e-3)
 
 
-def resnet(data: Dataset, seed: int = 0) -> Weights:
-    """The network trained for a task; from the cache where it was done before.
+def resnet(data: Dataset, seed: int = 0, steps: int = TASK_STEPS) -> Weights:
+    """The network trained for a task in about so many steps; from the cache where it was done before.
 
     Raises
     ------
     ValueError
         If the run is not cached and torch is not installed.
     """
-    schedule = Schedule(max(1, round(TASK_STEPS * 128 / len(data.train))), _RATE)
+    schedule = Schedule(max(1, round(steps * 128 / len(data.train))), _RATE)
     key = ("small-resnet", CONVOLUTIONS, data.source, schedule, seed)
     return _weights(cached(f"resnet-{data.name}-{seed}".lower(), key, lambda: _train(data, schedule, seed)))
 

@@ -57,7 +57,7 @@ class Narrower(wiring.Component):
         m.d.comb += [half.eq(self.form == FP16), byte.eq(self.form == INT8)]
 
         # First: the leading one to the top, and the exponent field that this makes.
-        aligned, zeros = _normalized(self.magnitude)
+        aligned, zeros = _normalized(m, self.magnitude)
         significand = Signal(MAGNITUDE_BITS, reset_less=True)
         field = Signal(signed(10), reset_less=True)
         negative = Signal(reset_less=True)
@@ -113,11 +113,14 @@ def _cut(value: Value, bits: int, kept: Signal, tie: Signal, below: Signal) -> l
     return [kept.eq(value[rest + 1 :]), tie.eq(value[rest]), below.eq(value[:rest].any())]
 
 
-def _normalized(value: Value) -> tuple[Value, Value]:
+def _normalized(m: Module, value: Value) -> tuple[Value, Value]:
     """The value with its leading one at the top, and the zeros that stood there; 31 of them for zero."""
-    zeros = []
+    zeros = Signal(5)
     for k in (4, 3, 2, 1, 0):
-        empty = ~value[len(value) - (1 << k) :].any()
-        zeros.append(empty)
-        value = Mux(empty, (value << (1 << k))[: len(value)], value)
-    return value, Cat(reversed(zeros))
+        shifted = Signal(len(value), name=f"shifted_{k}")
+        m.d.comb += [
+            zeros[k].eq(~value[len(value) - (1 << k) :].any()),
+            shifted.eq(Mux(zeros[k], value << (1 << k), value)),
+        ]
+        value = shifted
+    return value, zeros

@@ -1,0 +1,286 @@
+"""Integers times a scale, or float32, to 16-bit floats: golden/weights/rescale.py in all lanes at once."""
+
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from golden.weights.rescale import ADDEND_BITS, EXPONENT_BITS, MAGNITUDE_BITS, MULTIPLIER_BITS, SCALE_BITS
+from hw.memory import Memory
+from hw.packet import Packet
+from hw.weights.narrower import BF16, FP16, Narrower
+from hw.weights.ports import COUNT_BITS, Fault, Report, Weights
+
+__all__ = ["INTEGER_BITS", "SLICE_BITS", "VALUE_BITS", "Dequant", "DequantOrder", "Scale"]
+
+INTEGER_BITS = 9
+"""Bits of an integer that is scaled."""
+VALUE_BITS = 32
+"""Bits of a lane at the input: an integer, sign-extended, or a float32."""
+SLICE_BITS = 16
+"""Bits of a number of slices."""
+_STAGES = 4
+
+
+class Scale(data.StructLayout):
+    """A slice's scale: `index` of the slice, and its `word` (golden/weights/rescale.py)."""
+
+    def __init__(self) -> None:
+        super().__init__({"index": SLICE_BITS, "word": SCALE_BITS})
+
+
+class DequantOrder(data.StructLayout):
+    """A tensor.
+
+    ==================  =======================================================================================
+    field               meaning
+    ==================  =======================================================================================
+    ``form``            number of ``fp16`` or ``bf16`` (golden/weights/narrow.py)
+    ``floats``          lanes are float32 and have no scale; the other fields are ignored
+    ``slice_weights``   successive weights of one slice: the product of the dimensions behind the slices' axis
+    ``slices``          slices, after which the first comes again; 1 with the most `slice_weights` for a tensor
+                        that has one scale
+    ==================  =======================================================================================
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"form": 2, "floats": 1, "slice_weights": COUNT_BITS, "slices": SLICE_BITS})
+
+
+class Dequant(wiring.Component):
+    """A beat in each cycle, and one cycle more for each slice that begins inside a beat.
+
+    Latency: 5 cycles. A tensor's first beat is taken 2 cycles after its order, an order after the report before it.
+    All stages stop while a beat waits.
+
+    Faults: `ORDER` for another form, no slices or no weights in them, or more slices than the memory has; `RANGE` (at
+    the number of the beat's first weight) for an integer beyond 9 bits, a sum beyond 24 bits, or a float that does not
+    fit. That weight and all later ones are zeros.
+
+    Parameters
+    ----------
+    lanes : int
+        A power of two, at least 2.
+    slices : int
+        Scales that the memory holds.
+
+    Members
+    -------
+    i_scale : In(stream of Scale)
+        Writes the memory; always ready. A scale must be there before the order of its tensor, and stay.
+    order : In(stream of DequantOrder)
+    i : In(stream of Packet(Weights(32, lanes)))
+    o : Out(stream of Packet(Weights(16, lanes)))
+        `error` is set for its own faults and for those that came in.
+    report : Out(stream of Report)
+        Of its own faults; `position` is a weight's number.
+    """
+
+    i_scale: stream.Interface
+    order: stream.Interface
+    i: stream.Interface
+    o: stream.Interface
+    report: stream.Interface
+
+    def __init__(self, lanes: int = 16, slices: int = 2048) -> None:
+        if lanes < 2 or lanes & (lanes - 1):
+            raise ValueError(f"lanes must be a power of two of at least 2, not {lanes!r}")
+        if not 2 <= slices <= 1 << SLICE_BITS - 1:
+            raise ValueError(f"slices must be in 2..{1 << SLICE_BITS - 1}, not {slices!r}")
+        self.lanes, self.slices = lanes, slices
+        super().__init__(
+            {
+                "i_scale": In(stream.Signature(Scale())),
+                "order": In(stream.Signature(DequantOrder())),
+                "i": In(stream.Signature(Packet(Weights(VALUE_BITS, lanes)))),
+                "o": Out(stream.Signature(Packet(Weights(16, lanes)))),
+                "report": Out(stream.Signature(Report())),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        lanes, lane_bits = self.lanes, ceil_log2(self.lanes)
+        m.submodules.scales = scales = Memory(SCALE_BITS, self.slices)
+        order, step, sends_last = Signal(DequantOrder(), reset_less=True), Signal(), Signal()
+        fault, position = Signal(Fault), Signal(COUNT_BITS, reset_less=True)
+        m.d.comb += [
+            self.i_scale.ready.eq(1),
+            scales.write.eq(self.i_scale.valid),
+            scales.write_address.eq(self.i_scale.payload.index),
+            scales.write_data.eq(self.i_scale.payload.word),
+            self.report.payload.fault.eq(fault),
+            self.report.payload.position.eq(position),
+        ]
+
+        # A piece is what of a beat lies in one slice: lanes `first` and on, as far as the slice has `room`.
+        scale, room, first = Signal(SCALE_BITS, reset_less=True), Signal(COUNT_BITS), Signal(lane_bits)
+        index, following, lanes_left = Signal(SLICE_BITS), Signal(SLICE_BITS), Signal(lane_bits + 1)
+        fills, spends, mask, go = Signal(), Signal(), Signal(lanes), Signal()
+        m.d.comb += [
+            lanes_left.eq(lanes - first),
+            fills.eq(room >= lanes_left),
+            spends.eq(room <= lanes_left),
+            mask.eq(Cat((first <= k) & (fills | (first + room[:lane_bits] > k)) for k in range(lanes))),
+            following.eq(Mux(index + 1 == order.slices, 0, index + 1)),
+            scales.read_address.eq(following),
+        ]
+        illegal = ((order.form != FP16) & (order.form != BF16)) | (
+            ~order.floats & ((order.slices == 0) | (order.slices > self.slices) | (order.slice_weights == 0))
+        )
+        with m.FSM():
+            with m.State("Idle"):
+                m.d.comb += [self.order.ready.eq(1), scales.read.eq(1), scales.read_address.eq(0)]
+                m.d.sync += [order.eq(self.order.payload), fault.eq(Fault.NONE), index.eq(0), first.eq(0)]
+                with m.If(self.order.valid):
+                    m.next = "Begin"
+            with m.State("Begin"):
+                m.d.comb += scales.read.eq(1)
+                m.d.sync += [scale.eq(scales.read_data), index.eq(following), room.eq(order.slice_weights)]
+                with m.If(order.floats | illegal):
+                    m.d.sync += room.eq((1 << COUNT_BITS) - 1)
+                with m.If(illegal):
+                    m.d.sync += [fault.eq(Fault.ORDER), position.eq(0)]
+                m.next = "Pieces"
+            with m.State("Pieces"):
+                m.d.comb += [go.eq(step & self.i.valid), self.i.ready.eq(step & fills)]
+                with m.If(go):
+                    m.d.sync += first.eq(Mux(fills, 0, first + room))
+                    m.d.sync += room.eq(room - lanes_left)
+                    with m.If(spends):
+                        m.d.comb += scales.read.eq(1)
+                        m.d.sync += [scale.eq(scales.read_data), index.eq(following), room.eq(order.slice_weights)]
+                    with m.If(fills & self.i.payload.last):
+                        m.next = "Flush"
+            with m.State("Flush"), m.If(sends_last):
+                m.next = "Report"
+            with m.State("Report"):
+                m.d.comb += self.report.valid.eq(1)
+                with m.If(self.report.ready):
+                    m.next = "Idle"
+
+        # Stages: product, sum, and two of the narrower; then the beat, piece by piece.
+        piece = data.StructLayout({"mask": lanes, "ends": 1, "last": 1, "tail": lane_bits, "error": 1})
+        valid = Signal(_STAGES)
+        pieces = [Signal(piece, name=f"piece_{k}", reset_less=True) for k in range(_STAGES)]
+        beat = self.i.payload
+        with m.If(step):
+            m.d.sync += [valid.eq(Cat(go, valid)), *(after.eq(before) for before, after in pairwise(pieces))]
+            m.d.sync += [
+                pieces[0].mask.eq(mask & Cat(~beat.last | (beat.data.tail >= k) for k in range(lanes))),
+                pieces[0].ends.eq(fills),
+                pieces[0].last.eq(beat.last),
+                pieces[0].tail.eq(beat.data.tail),
+                pieces[0].error.eq(beat.data.error),
+            ]
+        leaving, misfits = pieces[-1], Signal(lanes)
+        misfit, ranged, number = Signal(), Signal(), Signal(COUNT_BITS)
+        writes = Signal()
+        m.d.comb += [
+            step.eq(~self.o.valid | self.o.ready),
+            writes.eq(step & valid[-1]),
+            misfit.eq(writes & (misfits & leaving.mask).any() & (fault == Fault.NONE)),
+            sends_last.eq(self.o.valid & self.o.ready & self.o.payload.last),
+        ]
+        for lane in range(lanes):
+            m.submodules[f"lane_{lane}"] = part = _Lane()
+            m.d.comb += [
+                part.step.eq(step),
+                part.form.eq(order.form),
+                part.floats.eq(order.floats),
+                part.value.eq(beat.data.symbols[lane]),
+                part.scale.eq(scale),
+                misfits[lane].eq(part.misfit),
+            ]
+            with m.If(writes & leaving.mask[lane]):
+                m.d.sync += self.o.payload.data.symbols[lane].eq(
+                    Mux(part.misfit | (fault != Fault.NONE), 0, part.pattern)
+                )
+        m.d.comb += ranged.eq(misfit | (fault != Fault.NONE))
+        with m.If(misfit):
+            m.d.sync += [fault.eq(Fault.RANGE), position.eq(number)]
+        with m.If(step):
+            m.d.sync += self.o.valid.eq(valid[-1] & leaving.ends)
+        with m.If(writes):
+            m.d.sync += [
+                self.o.payload.last.eq(leaving.last),
+                self.o.payload.data.tail.eq(leaving.tail),
+                self.o.payload.data.error.eq(leaving.last & (leaving.error | ranged)),
+            ]
+            with m.If(leaving.ends):
+                m.d.sync += number.eq(Mux(leaving.last, 0, number + lanes))
+        return m
+
+
+class _Lane(wiring.Component):
+    """One weight, 4 steps later."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "step": In(1),
+                "form": In(2),
+                "floats": In(1),
+                "value": In(VALUE_BITS),
+                "scale": In(SCALE_BITS),
+                "pattern": Out(16),
+                "misfit": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        multiplier = self.scale[:MULTIPLIER_BITS]
+        addend = self.scale[MULTIPLIER_BITS:][:ADDEND_BITS].as_signed()
+        integer, above = self.value[:INTEGER_BITS].as_signed(), self.value[INTEGER_BITS - 1 :]
+        field, fraction = self.value[MAGNITUDE_BITS - 1 : -1], self.value[: MAGNITUDE_BITS - 1]
+        float_ = Cat(fraction, field.any())
+
+        product = Signal(signed(MAGNITUDE_BITS + 2), reset_less=True)
+        added = Signal(signed(ADDEND_BITS), reset_less=True)
+        exponent = Signal(EXPONENT_BITS, reset_less=True)
+        wide = Signal(reset_less=True)
+        total, negative = Signal(signed(MAGNITUDE_BITS + 3)), Signal(reset_less=True)
+        magnitude, scaled = Signal(MAGNITUDE_BITS, reset_less=True), Signal(EXPONENT_BITS, reset_less=True)
+        misfit = Signal(3, reset_less=True)
+        m.d.comb += total.eq(product + added)
+        with m.If(self.step):
+            with m.If(self.floats):
+                m.d.sync += [
+                    product.eq(Mux(self.value[-1], -float_, float_)),
+                    added.eq(0),
+                    exponent.eq(Cat(field[0] | ~field.any(), field[1:])),
+                    wide.eq(field.all()),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    product.eq(integer * multiplier),
+                    added.eq(addend),
+                    exponent.eq(self.scale[MULTIPLIER_BITS + ADDEND_BITS :]),
+                    wide.eq(above.any() & ~above.all()),
+                ]
+            m.d.sync += [
+                negative.eq(total[-1]),
+                magnitude.eq(Mux(total[-1], -total, total)),
+                scaled.eq(exponent),
+                misfit.eq(Cat(wide | _exceeds(total), misfit)),
+            ]
+        m.submodules.narrower = narrower = Narrower()
+        m.d.comb += [
+            narrower.step.eq(self.step),
+            narrower.form.eq(self.form),
+            narrower.negative.eq(negative),
+            narrower.magnitude.eq(magnitude),
+            narrower.exponent.eq(scaled),
+            self.pattern.eq(narrower.pattern),
+            self.misfit.eq(narrower.misfit | misfit[-1]),
+        ]
+        return m
+
+
+def _exceeds(total):
+    """Whether a sum has more than 24 bits of magnitude; -2**24 is one."""
+    above = total[MAGNITUDE_BITS:]
+    return Mux(total[-1], ~above.all() | ~total[:MAGNITUDE_BITS].any(), above.any())

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from sim.config import CODECS
+from sim.config import CODECS, parse_tile
 from sim.dram_device import DEVICES
 from sim.dram_mapping import AddressMapping
 from sim.mapping import Buffer
@@ -149,9 +149,18 @@ class Port(Table):
 
 
 class ActivationPort(Port):
-    """Codecs of activations; ``best`` takes the smallest for each tile."""
+    """Codecs of activations; ``best`` takes the smallest for each tile. Tiles are height x width x channels."""
+
+    tile: str = "auto"
 
     _codecs = CODECS
+
+    @field_validator("tile")
+    @classmethod
+    def _sizes(cls, text: str) -> str:
+        if min(parse_tile(text, 8)) < 1:
+            raise ValueError(f"tile must have sizes of at least 1, not {text!r}")
+        return text
 
 
 class WeightPort(Port):
@@ -217,6 +226,7 @@ class Accelerator(Table):
             size_bytes=int(self.buffers.size_kib * 1024),
             double=self.buffers.double_buffered,
             weights_apart=self.buffers.weights_kib is not None,
+            weights_bytes=int((self.buffers.weights_kib or 0) * 1024),
             activation_bits=words.activation_bits,
             weight_bits=words.weight_bits,
             partial_bits=words.partial_bits,

@@ -86,7 +86,7 @@ class TensorBytes:
 class Transactions:
     """Transfers of one layer: arrays of shape (n,), ordered by step, reads of a step before its writes.
 
-    `kind` are places in `KINDS`; `symbols` pass the activation codec, which takes `cycles`: both are 0 for all but tiles
+    `kind` are places in `KINDS`; `symbols` pass the activation codec, which takes `cycles`: both 0 for all but tiles
     of coded tensors. The latencies are the longest among the layer's tensors.
     """
 

@@ -201,9 +201,14 @@ def _shape(network: Network, layer: Layer) -> LayerShape:
     made = _three(output or (layer.bias_count or sum(_three(shape)[0] for shape in inputs) or 1,))
     weighted = layer.op in ("conv", "depthwise", "deconv")
     transposed = layer.op == "deconv"
-    kernel, stride = (_two(layer.kernel), _two(layer.stride)) if weighted or layer.op == "pool" else ((1, 1), (1, 1))
+    windowed = weighted or layer.op == "pool"
+    kernel, stride = (_two(layer.kernel), _two(layer.stride)) if windowed else ((1, 1), (1, 1))
     channels = layer.weight_count * layer.groups // (made[0] * prod(layer.kernel)) if weighted else made[0]
     source, used = _source(inputs, max(1, channels), made)
+    if not windowed and made[1:] != source[1:]:  # a resize, by whole steps: each value makes some, or is made of some
+        transposed = made[1] * made[2] > source[1] * source[2]
+        greater, less = (made, source) if transposed else (source, made)
+        kernel = stride = (max(1, greater[1] // less[1]), max(1, greater[2] // less[2]))
     window = [_padding(axis, source, made, kernel, stride, transposed) for axis in (0, 1)]
     return LayerShape(
         layer.name,

@@ -28,7 +28,18 @@ import numpy as np
 
 from sim.layer_shape import LayerShape
 
-__all__ = ["LOOPS", "ORDERS", "Buffer", "LayerTraffic", "Mapping", "Tiles", "buffer_bits", "fetches", "traffic"]
+__all__ = [
+    "LOOPS",
+    "ORDERS",
+    "Buffer",
+    "LayerTraffic",
+    "Mapping",
+    "Tiles",
+    "buffer_bits",
+    "fetches",
+    "traffic",
+    "weights_stay",
+]
 
 LOOPS = ("space", "filters", "channels")
 ORDERS = tuple(permutations(LOOPS))
@@ -47,6 +58,8 @@ class Buffer:
         fetched once lies there once.
     weights_apart : bool
         Weights have a memory of their own and are streamed.
+    weights_bytes : int
+        Room in that memory, all copies: a weight tile that does not fit is fetched again at each step. 0: any fits.
     activation_bits, weight_bits, partial_bits : int
         Words; partial sums are `partial_bits` wide as long as channels are missing in them.
     """
@@ -54,6 +67,7 @@ class Buffer:
     size_bytes: int
     double: bool = True
     weights_apart: bool = False
+    weights_bytes: int = 0
     activation_bits: int = 8
     weight_bits: int = 8
     partial_bits: int = 32
@@ -204,9 +218,18 @@ def fetches(shape: LayerShape, tiles: Tiles, order: tuple[str, ...]) -> tuple[An
     return values * visits("filters"), visits("space"), visits("channels")
 
 
+def weights_stay(shape: LayerShape, tiles: Tiles, buffer: Buffer) -> Any:
+    """Whether a weight tile lies in its memory as a whole, and so serves the steps that follow."""
+    if not (buffer.weights_apart and buffer.weights_bytes):
+        return True
+    bits = tiles.filters * tiles.channels * prod(shape.kernel) * buffer.weight_bits
+    return bits * (2 if buffer.double else 1) <= 8 * buffer.weights_bytes
+
+
 def traffic(shape: LayerShape, tiles: Tiles, order: tuple[str, ...], buffer: Buffer) -> LayerTraffic:
     """Bytes that a layer moves."""
     values, weight_visits, output_visits = fetches(shape, tiles, order)
+    weight_visits = np.where(weights_stay(shape, tiles, buffer), weight_visits, tiles.trips(shape)["space"])
     sums = shape.outputs * (output_visits - 1) * buffer.partial_bits / 8
     outputs = shape.outputs * buffer.activation_bits / 8
     return LayerTraffic(

@@ -14,7 +14,7 @@ The rules:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,8 @@ import onnx
 
 from sim.fusion import Group, fuse
 from sim.graph import Graph, read_graph
-from sim.operators import attribute, layer_op
+from sim.graph_scales import GraphScale, graph_scales
+from sim.operators import Role, attribute, layer_op, role_of
 
 __all__ = ["Layer", "Network", "Tensor", "load_network"]
 
@@ -106,8 +107,8 @@ class Layer:
 class Network:
     """Layers in order of execution, and the tensors between them that reach memory.
 
-    ``channels_last`` says that the model takes its image as (1, H, W, C); `tensors` shows it as (C, H, W). `notes` tell
-    what of the network is not modelled.
+    ``channels_last`` says that the model takes its image as (1, H, W, C); `tensors` shows it as (C, H, W). `scales` are
+    the graph's own quantizations, of the tensors that have one. `notes` tell what of the network is not modelled.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Network:
     outputs: tuple[str, ...]
     model: onnx.ModelProto = field(repr=False, compare=False)
     channels_last: bool = False
+    scales: Mapping[str, GraphScale] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -148,7 +150,7 @@ def load_network(source: str | Path | onnx.ModelProto) -> Network:
     ------
     ValueError
         If the file is missing or broken, has other inputs than one image of fixed size, or holds an operator
-        that cannot be placed.
+        that onnxruntime does not have.
     """
     graph = read_graph(source)
     groups = fuse(graph)
@@ -160,9 +162,17 @@ def load_network(source: str | Path | onnx.ModelProto) -> Network:
         layers.append(_layer(graph, group, stored, names))
         names.add(layers[-1].name)
     tensors = _tensors(graph, groups.groups, layers, stored)
+    scales = graph_scales(graph, tensors)
+    tensors = MappingProxyType({name: _clipped(tensor, scales.get(name)) for name, tensor in tensors.items()})
     name = graph.model.graph.name or "network"
     turned = _is_channels_last(graph.shapes[graph.image])
-    return Network(name, tuple(layers), tensors, (graph.image,), outputs, graph.model, turned)
+    notes = tuple(
+        f"operator {group.nodes[0].op_type!r} of {layer.name} is not known: its tensors travel, its arithmetic is not "
+        "counted"
+        for group, layer in zip(groups.groups, layers, strict=True)
+        if role_of(group.nodes[0]) is Role.UNKNOWN
+    )
+    return Network(name, tuple(layers), tensors, (graph.image,), outputs, graph.model, turned, scales, notes)
 
 
 def _tensors(graph: Graph, groups: list[Group], layers: list[Layer], stored: set[str]) -> Mapping[str, Tensor]:
@@ -180,6 +190,12 @@ def _tensors(graph: Graph, groups: list[Group], layers: list[Layer], stored: set
             shape = graph.shapes[name][1:]
             tensors.append(Tensor(name, shape, group.activation, layer.name, tuple(consumers[name])))
     return MappingProxyType({tensor.name: tensor for tensor in tensors})
+
+
+def _clipped(tensor: Tensor, scale: GraphScale | None) -> Tensor:
+    """A tensor whose own quantization cuts all below zero is rectified: quantizers drop a ReLU before them."""
+    rectified = scale is not None and scale.zero_point == 0 and tensor.activation == "linear"
+    return replace(tensor, activation="relu") if rectified else tensor
 
 
 def _is_channels_last(image: tuple[int, ...]) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from sim.aligned_mapping import align
 from sim.coded_tensors import raw_tensors
 from sim.external import transactions
-from sim.mapping import Buffer
+from sim.mapping import Buffer, tiles_of, weights_stay
 from sim.mapping import Mapping as LayerMapping
 from sim.mapping_search import evaluate
 from sim.network import Network
@@ -63,7 +63,8 @@ class _Planner:
     def plan(self, number: int, mapping: LayerMapping) -> LayerPlan:
         """A layer with a given mapping."""
         layer, shape = self.network.layers[number], self.placed.shapes[number]
-        return plan_layer(self.network, layer, shape, mapping, self.config.run.tile, self.placed.kept)
+        stay = bool(weights_stay(shape, tiles_of(shape, mapping), self.config.accelerator.buffer))
+        return plan_layer(self.network, layer, shape, mapping, self.config.run.tile, self.placed.kept, stay)
 
     def best(self, number: int, room: Buffer) -> LayerPlan:
         """A layer with the mapping that suits the objective."""

@@ -2,8 +2,10 @@
 
 Four roles. *Anchors* start a layer and stream a tensor through the array or a window unit. *Pointwise* operators
 work value by value and join the layer that makes their input. *Moves* change addresses, not values: they make no
-tensor (a concatenation is written in place by its parts, padding is made on the fly). Everything else cannot be
-placed and is refused by name.
+tensor (a concatenation is written in place by its parts, padding is made on the fly); quantizing and dequantizing are
+moves, too: what lies in memory is quantized anyway. Every other operator is *unknown*: a layer of its own that reads
+and writes its tensors, whose arithmetic is not counted. Operators of other domains than ONNX' and onnxruntime's are
+refused by name.
 """
 
 from enum import Enum
@@ -22,6 +24,7 @@ class Role(Enum):
     ANCHOR = "anchor"
     POINTWISE = "pointwise"
     MOVE = "move"
+    UNKNOWN = "unknown"
 
 
 RECTIFIED = frozenset({"relu", "relu6"})  # activations whose zeros an affine function after them would spoil
@@ -74,12 +77,16 @@ _ACTIVATIONS = {
 _ARITHMETIC = {
     *("Add", "Sub", "Mul", "Div", "Sum", "Mean", "Max", "Min", "Clip", "BatchNormalization"),
     *("Pow", "Sqrt", "Exp", "Log", "Erf", "Reciprocal", "Neg", "Abs", "Sign", "Floor", "Ceil", "Round"),
+    *("Sin", "Cos", "Mod", "Shrink"),
 }
 
 _MOVES = {
     *("Identity", "Dropout", "Cast", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Pad"),
     *("DepthToSpace", "SpaceToDepth", "Slice", "Split", "Gather", "Expand", "Tile"),
+    *("QuantizeLinear", "DequantizeLinear"),
 }
+
+_DOMAINS = {"", "ai.onnx", "com.microsoft"}
 
 
 def role_of(node: onnx.NodeProto) -> Role:
@@ -88,15 +95,16 @@ def role_of(node: onnx.NodeProto) -> Role:
     Raises
     ------
     ValueError
-        If the operator cannot be placed, with its name and the node's.
+        If the operator is of a domain that onnxruntime does not bring, with its name and the node's.
     """
-    if node.domain in ("", "ai.onnx"):
+    if node.domain in _DOMAINS:
         if node.op_type in _ANCHORS:
             return Role.ANCHOR
         if node.op_type in _ACTIVATIONS or node.op_type in _ARITHMETIC:
             return Role.POINTWISE
         if node.op_type in _MOVES:
             return Role.MOVE
+        return Role.UNKNOWN
     operator = f"{node.domain}.{node.op_type}".lstrip(".")
     where = node.name or node.output[0]
     raise ValueError(f"operator must be one the simulator can place, not {operator!r} (node {where!r})")

@@ -36,7 +36,9 @@ def simulate(
     weights_codec: Annotated[
         str | None, typer.Option(metavar="|".join(WEIGHT_CODECS), help="Default: the accelerator's.")
     ] = None,
-    tile: Annotated[str, typer.Option(metavar="HxWxC", help="Codec tile; auto: 8x8x32, 8x8x16 for 16 bits.")] = "auto",
+    tile: Annotated[
+        str | None, typer.Option(metavar="HxWxC", help="Codec tile. Default: the accelerator's, else 8x8x32.")
+    ] = None,
     layout: Annotated[str, typer.Option(metavar="|".join(LAYOUTS), help="Where tiles lie in memory.")] = "slotted",
     bypass: Annotated[str, typer.Option(metavar="|".join(BYPASSES), help="What is stored raw.")] = "tile",
     codec_units: Annotated[
@@ -68,9 +70,8 @@ def simulate(
     chosen = weights_codec or design.ports.weights.codec
     if chosen not in WEIGHT_CODECS:
         raise ValueError(f"weights-codec must be one of {', '.join(WEIGHT_CODECS)}, not {chosen!r}")
-    run = RunConfig(
-        codec or design.ports.activations.codec, bypass, layout, tile=parse_tile(tile, bits), word_bits=min(bits, 16)
-    )
+    port, word = design.ports.activations, min(bits, 16)
+    run = RunConfig(codec or port.codec, bypass, layout, tile=parse_tile(tile or port.tile, word), word_bits=word)
     from sim.images import PHOTOS, load_images
     from sim.layer_shape import layer_shapes
     from sim.lite0 import build_lite0

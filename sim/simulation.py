@@ -109,7 +109,7 @@ def simulate_plans(
         coded.append(_layers(config, plans, tensors, weights[config.weight_codec], config.weight_codec))
         peak = max(peak, _peak(network, tensors, config.run.layout, residency))
         progress(number / len(images))
-    notes = [f"weights of {name} are no float initializer: counted uncoded" for name in unknown_layers(network, known)]
+    notes = [f"weights of {name} are no initializer: counted uncoded" for name in unknown_layers(network, known)]
     raw_peak = _peak(network, plain, "packed", residency)
     return Simulation(
         config, network, images, _means(coded), tuple(raw), residency, peak, raw_peak, (*notes, *network.notes)

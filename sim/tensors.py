@@ -11,8 +11,10 @@ relu6      6 / (2**W - 1)               0
 other      (high - low) / (2**W - 1)    floor(-low / scale + 0.5)
 ========== ============================ ==========================================
 
-``low`` and ``high`` are the extremes over all images of the run, widened to hold zero: zero is exactly the symbol
-``zero_point``, and tensors without negative values have zero point 0. A tensor that is zero everywhere has scale 1.
+A tensor that the network itself quantizes to W bits (QDQ format) has the network's scale and zero point, and the
+network's own integers. For the others ``low`` and ``high`` are the extremes over all images of the run, widened to hold
+zero: zero is exactly the symbol ``zero_point``, and tensors without negative values have zero point 0. A tensor that is
+zero everywhere has scale 1.
 
 Images pass one at a time and twice: for the ranges, and for the symbols. Floats of one image are in memory at once.
 """
@@ -145,7 +147,10 @@ class Recorder:
         self._network, self._word_bits = network, word_bits
         self._images = _fitting(network, images)
         self._names = list(network.tensors)
-        self._session = open_session(network.model, self._names)
+        image = network.inputs[0]
+        self._scales = {name: own for name, own in network.scales.items() if own.word_bits == word_bits}
+        self._integers = {own.value: name for name, own in self._scales.items() if name != image}
+        self._session = open_session(network.model, [*self._names, *self._integers])
 
     def __len__(self) -> int:
         return len(self._images)
@@ -170,19 +175,40 @@ class Recorder:
         for index in range(len(self)):
             values = self._run(index)
             outputs = {name: values[name] for name in self._network.outputs}
-            yield Sample({name: quantize(values.pop(name), self.quantization[name]) for name in self._names}, outputs)
+            symbols = self._own_symbols(index)
+            for name in self._names:
+                floats = values.pop(name)
+                if name not in symbols:
+                    symbols[name] = quantize(floats, self.quantization[name])
+            yield Sample({name: symbols[name] for name in self._names}, outputs)
+
+    def _own_symbols(self, index: int) -> dict[str, np.ndarray]:
+        """Symbols of the tensors that the network quantizes itself, without the batch."""
+        found = values_of(self._session, list(self._integers), self._feed(index))
+        return {
+            self._integers[value]: (integers[0].astype(np.int32) + self._scales[self._integers[value]].offset).astype(
+                self.quantization[self._integers[value]].dtype
+            )
+            for value, integers in found.items()
+        }
 
     def _quantization(self, name: str, low: float, high: float) -> Quantization:
+        if name in self._scales:
+            return Quantization(self._scales[name].scale, self._scales[name].zero_point, self._word_bits)
         if self._network.tensors[name].activation == "relu6":
             return Quantization.of_relu6(self._word_bits)
         return Quantization.of_range(low, high, self._word_bits)
 
+    def _feed(self, index: int) -> dict[str, np.ndarray]:
+        batch = self._images[index : index + 1]
+        turned = batch.transpose(0, 2, 3, 1) if self._network.channels_last else batch
+        return {self._network.inputs[0]: np.ascontiguousarray(turned)}
+
     def _run(self, index: int) -> dict[str, np.ndarray]:
         """Floats of one image, without the batch; the image itself with channels first."""
         image, batch = self._network.inputs[0], self._images[index : index + 1]
-        feed = batch.transpose(0, 2, 3, 1) if self._network.channels_last else batch
         inner = [name for name in self._names if name != image]
-        found = values_of(self._session, inner, {image: np.ascontiguousarray(feed)})
+        found = values_of(self._session, inner, self._feed(index))
         return {name: _finite(name, values) for name, values in ({image: batch} | found).items()}
 
 

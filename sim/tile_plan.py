@@ -5,7 +5,8 @@ are kept, all others are fetched whole. An output tile is written once, at the l
 depends on shapes alone: the bytes of a tile come later, for each image and codec.
 
 A tensor that is not (channels, rows, columns) of its reader (after a flatten, or of a matrix product) is cut into as
-many equal runs of tiles as its channels ask for; operands of another size than the output likewise.
+many equal runs of tiles as its channels ask for; operands of another size than the output likewise, and so, by filters,
+the second operand of a matrix product that is no weight.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ def plan_layer(
     mapping: Mapping,
     tile: tuple[int, int, int],
     kept: Container[str] = (),
+    weights_stay: bool = True,
 ) -> LayerPlan:
     """Walk a layer's mapping for one image.
 
@@ -119,6 +121,8 @@ def plan_layer(
         Height, width and channels of a codec tile.
     kept : container of str
         Tensors that stay on the chip: none of their tiles cross the bus.
+    weights_stay : bool
+        Whether a weight tile serves the steps that follow; else it is fetched at each.
     """
     ranges = _ranges(shape, mapping)
     box_in = _input_box(shape, ranges)
@@ -126,10 +130,13 @@ def plan_layer(
     sizes_in = (shape.channels, shape.height, shape.width)
     sizes_out = (shape.filters, shape.out_height, shape.out_width)
     reads, offset = [], 0
-    for name in layer.inputs:
+    weights_move = layer.op == "matmul" and not layer.weight_count
+    for number, name in enumerate(layer.inputs):
         travels = name not in kept
         channels = _three(network.tensors[name].shape)[0]
-        if offset < shape.channels:
+        if weights_move and number and travels:
+            reads.append(_fetch(network, name, (ranges.filters,), (shape.filters, 0, 0), tile))
+        elif offset < shape.channels:
             moved = (box_in[0] - offset, box_in[1], box_in[2])
             reads += [_fetch(network, name, moved, sizes_in, tile)] if travels else []
             offset += channels if _three(network.tensors[name].shape)[1:] == sizes_in[1:] else shape.channels
@@ -137,7 +144,10 @@ def plan_layer(
             reads.append(_fetch(network, name, box_out, sizes_out, tile))
     written = layer.output in network.tensors and layer.output not in kept
     writes = _fetch(network, layer.output, box_out, sizes_out, tile) if written else None
-    weight_tiles, weight_fetches = _weights(shape, mapping, ranges)
+    none = np.zeros(0, np.int64)
+    tiles_and_fetches = (
+        ((), Fetches("weights", none, none)) if weights_move else _weights(shape, mapping, ranges, weights_stay)
+    )
     return LayerPlan(
         layer,
         shape,
@@ -145,8 +155,7 @@ def plan_layer(
         _operations(shape, ranges),
         tuple(reads),
         _last(writes) if writes else None,
-        weight_tiles,
-        weight_fetches,
+        *tiles_and_fetches,
         _partials(shape, ranges),
     )
 
@@ -255,7 +264,9 @@ def _last(visits: Fetches) -> Fetches:
     return Fetches(visits.tensor, steps[order], tiles[order])
 
 
-def _weights(shape: LayerShape, mapping: Mapping, ranges: _Ranges) -> tuple[tuple[WeightTile, ...], Fetches]:
+def _weights(
+    shape: LayerShape, mapping: Mapping, ranges: _Ranges, stay: bool
+) -> tuple[tuple[WeightTile, ...], Fetches]:
     none = np.zeros(0, np.int64)
     if not shape.weighted:
         return (), Fetches("weights", none, none)
@@ -263,7 +274,7 @@ def _weights(shape: LayerShape, mapping: Mapping, ranges: _Ranges) -> tuple[tupl
     inner = np.stack([first, np.minimum(first + mapping.channels, shape.group_channels)], axis=1)
     known, place = np.unique(np.concatenate([ranges.filters, inner], axis=1), axis=0, return_inverse=True)
     place = place.reshape(-1)
-    changed = np.flatnonzero(np.append(True, np.diff(place) != 0))
+    changed = np.flatnonzero(np.append(True, np.diff(place) != 0) | (not stay))
     return tuple(WeightTile(*row) for row in known.tolist()), Fetches("weights", changed, place[changed])
 
 

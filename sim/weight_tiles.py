@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from golden.weights.linear import quantize
 from sim.layer_shape import LayerShape
@@ -14,15 +16,21 @@ from sim.network import Layer, Network
 from sim.tile_plan import LayerPlan
 from sim.weights import Recipe, Weight, find_weights
 
+_AXES = {"Conv": 0, "ConvTranspose": 1, "Gemm": 1, "MatMul": -1}  # of the output channels
+
 __all__ = ["layer_weights", "unknown_layers", "weight_bytes"]
 
 
 def layer_weights(network: Network) -> dict[str, Weight]:
-    """The float weights of each layer that has some in the model, by the layer's name."""
+    """The weights of each layer that has some in the model, by the layer's name.
+
+    They are floats, or the integers of a network that is quantized already (QDQ format).
+    """
     try:
         known = {weight.name: weight for weight in find_weights(network.model)}
     except ValueError:
-        return {}
+        known = {}
+    known |= _integers(network)
     read = {node.name or node.output[0]: list(node.input) for node in network.model.graph.node}
     found: dict[str, Weight] = {}
     for layer in network.layers:
@@ -30,6 +38,29 @@ def layer_weights(network: Network) -> dict[str, Weight]:
         if names and known[names[0]].values.size == layer.weight_count:
             found[layer.name] = known[names[0]]
     return found
+
+
+def _integers(network: Network) -> dict[str, Weight]:
+    """Initializers of 8 bits behind a DequantizeLinear, by its output, centred on their zero points."""
+    graph = network.model.graph
+    initializers = {tensor.name: tensor for tensor in graph.initializer}
+    axes = {node.input[1]: _channel_axis(node) for node in graph.node if node.op_type in _AXES}
+    found = {}
+    for node in graph.node:
+        tensor = initializers.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if tensor is None or len(tensor.dims) < 2 or node.output[0] not in axes:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.uint8:
+            values = (values.astype(np.int16) - 128).astype(np.int8)
+        if values.dtype == np.int8:
+            found[node.output[0]] = Weight(node.output[0], values, axes[node.output[0]])
+    return found
+
+
+def _channel_axis(node: onnx.NodeProto) -> int:
+    turned = any(item.name == "transB" and item.i for item in node.attribute)
+    return 0 if node.op_type == "Gemm" and turned else _AXES[node.op_type]
 
 
 def weight_bytes(
@@ -85,7 +116,9 @@ def _count(plan: LayerPlan, number: int) -> int:
 def _coded(plan: LayerPlan, weight: Weight, recipe: Recipe, units: int) -> Iterator[list[int]]:
     """Bits of each tile's streams."""
     values = weight.values
-    if not recipe.takes_floats:
+    if recipe.takes_floats:
+        values = values.astype(np.float32) if values.dtype.kind == "i" else values
+    elif values.dtype.kind != "i":
         values = quantize(values, recipe.linear(weight.channel_axis % values.ndim)).values
     ordered, codec = _filters_first(values, weight, plan.layer, plan.shape), recipe.make()
     for tile in plan.weight_tiles:
@@ -104,5 +137,5 @@ def _filters_first(values: NDArray[Any], weight: Weight, layer: Layer, shape: La
 
 
 def unknown_layers(network: Network, weights: Mapping[str, Weight]) -> tuple[str, ...]:
-    """Layers whose weights are not float initializers: they are counted uncoded."""
+    """Layers whose weights are no initializers of floats or 8-bit integers: they are counted uncoded."""
     return tuple(layer.name for layer in network.layers if layer.weight_count and layer.name not in weights)

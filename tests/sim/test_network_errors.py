@@ -63,11 +63,16 @@ def test_undefined_value():
         load_network(made)
 
 
-def test_operator_that_cannot_be_placed():
-    made = model("c = Conv(x, w) y = Sin(c)", w=WEIGHT)
-    made.graph.node[1].name = "wave"
-    with pytest.raises(ValueError, match=r"^operator must be one .* place, not 'Sin' \(node 'wave'\)$"):
-        load_network(made)
+def test_an_unknown_operator_is_a_layer_of_its_own_and_is_named():
+    made = model("c = Conv(x, w) y = CumSum(c, axis)", w=WEIGHT, axis=np.array(2, np.int64))
+    made.graph.node[1].name = "sum"
+    network = load_network(made)
+    assert [(layer.name, layer.op, layer.inputs, layer.macs) for layer in network.layers[1:]] == [
+        ("sum", "cumsum", ("c",), 0)
+    ]
+    assert network.notes == (
+        "operator 'CumSum' of sum is not known: its tensors travel, its arithmetic is not counted",
+    )
 
 
 def test_operator_of_another_domain():

@@ -305,6 +305,32 @@ _KINDS_OF_LAYERS = {
         {"wa": (16, 3, 1, 1), "sh": np.array([1, 16, 576], np.int64), "wm": (576, 20)},
         {"input": 16 * 576, "output": 320},
     ),
+    "resize": (
+        'a = Conv(x, wa) b = Relu(a) c = Resize<mode="nearest">(b, , sc) y = Conv(c, wc)',
+        {"wa": (40, 3, 1, 1), "sc": np.array([1, 1, 2, 2], np.float32), "wc": (8, 40, 1, 1)},
+        {"input": 40 * 48 * 48, "output": 8 * 48 * 48},
+    ),
+    "upsampled output": (
+        'a = Conv(x, wa) b = Relu(a) y = Resize<mode="linear">(b, , sc)',
+        {"wa": (40, 3, 1, 1), "sc": np.array([1, 1, 3, 3], np.float32)},
+        {"input": 40 * 576, "output": 40 * 72 * 72},
+    ),
+    "norm": (
+        "a = Conv(x, wa) b = InstanceNormalization(a, g, h) y = LRN<size = 5>(b)",
+        {"wa": (40, 3, 1, 1), "g": np.ones(40, np.float32), "h": np.ones(40, np.float32)},
+        {"input": 40 * 576, "output": 40 * 576},
+    ),
+    "grouped": (
+        "a = Conv(x, wa) b = Relu(a) y = Conv<group = 4, pads = [1, 1, 1, 1]>(b, wb)",
+        {"wa": (64, 3, 1, 1), "wb": (64, 16, 3, 3)},
+        {"input": 64 * 576, "weight": 64 * 16 * 9, "output": 64 * 576},
+    ),
+    "attention": (
+        "a = Conv(x, wa) f = Reshape(a, sh) q = MatMul(f, wq) p = Softmax(q) y = MatMul(p, f)",
+        {"wa": (16, 3, 1, 1), "sh": np.array([1, 16, 576], np.int64), "wq": (576, 16)},
+        # 16 x 16 values times 16 x 576 that are no weights.
+        {"input": 256 + 16 * 576, "weight": 0, "output": 16 * 576},
+    ),
     "gate": (
         "a = Conv(x, wa) p = GlobalAveragePool(a) q = Conv(p, wb) r = Sigmoid(q) m = Mul(a, r) y = Conv(m, wc)",
         {"wa": (40, 3, 1, 1), "wb": (40, 40, 1, 1), "wc": (8, 40, 1, 1)},

@@ -1,0 +1,93 @@
+"""Cycles of tiles: the stepped models' ends, cut into tiles, and what a step makes of several units."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from golden.activations.scan import scan_order
+from golden.tile_format import TileFormat
+from golden.tile_stream import encode_tensor, tensor_sizes
+from sim.accelerator import load_accelerator
+from sim.config import RunConfig
+from sim.external import Transactions
+from sim.images import PHOTOS, load_images
+from sim.lite0 import build_lite0
+from sim.network import load_network
+from sim.simulated_layer import SimulationConfig, _codec_cycles
+from sim.simulation import run_simulation
+from sim.tile_plan import tile_symbols
+from sim.tile_times import no_times, tile_times
+from sim.timing import SHELL_CYCLES, CodecTiming
+from sim.timing_prc import DECODE_LATENCY_CYCLES, encode_latency_cycles
+
+
+def noise(shape, share, seed=7):
+    rng = np.random.default_rng(seed)
+    return (rng.integers(0, 256, shape) * (rng.random(shape) < share)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("lanes", [1, 4, 8])
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_sums_are_the_times_of_the_stepped_models(lanes, share):
+    fmt, tensor = TileFormat(tile=(8, 8, 8)), noise((20, 19, 13), share)
+    sizes = tensor_sizes(tensor, fmt)
+    found = tile_times(tensor, fmt, 0, sizes, lanes)
+    order, tiles = scan_order(tensor.shape, fmt.scan, fmt.tile)
+    coded = tensor.reshape(-1)[order], np.asarray(tiles.starts, np.int64), sizes.modes, 0
+    timing = CodecTiming(fmt, lanes)
+    encoded = timing.encode(*coded, adaptive=True)
+    decoded = timing.decode(*coded, encode_tensor(tensor, fmt, 0, "packed").payload, sizes.bursts)
+    assert found.decode.sum() + found.decode_latency == decoded.beats[-1] - decoded.words[0] + 1 + SHELL_CYCLES
+    assert found.encode.sum() + found.encode_latency == encoded.words[-1] - encoded.beats[0] + 1 + SHELL_CYCLES
+    beats = -(-np.asarray(tiles.symbols) // lanes)
+    assert (found.decode >= beats - 1).all()
+    assert found.decode[0] == found.encode[0] == beats[0]
+    # Behind the first tile no core waits for long: a beat each cycle, but for payloads of more words than beats.
+    assert abs(int(found.decode.sum()) - int(beats.sum())) <= 0.02 * beats.sum() + 8
+    # The chooser sees a tile before it is sent.
+    assert found.encode_latency > beats[0]
+
+
+def test_cores_of_prc_have_four_lanes():
+    fmt, tensor = TileFormat(modes=("raw", "prc")), noise((64, 16, 16), 0.5)
+    found = tile_times(tensor, fmt, 0, tensor_sizes(tensor, fmt), 8)
+    assert found.decode.tolist() == found.encode.tolist() == [512] * 8
+    latencies = DECODE_LATENCY_CYCLES, 512 + encode_latency_cycles((8, 8, 32))
+    assert (found.decode_latency, found.encode_latency) == tuple(cycles + SHELL_CYCLES for cycles in latencies)
+    assert no_times(3).decode.tolist() == [0, 0, 0]
+
+
+@given(
+    st.one_of(st.tuples(st.integers(1, 70)), st.tuples(*[st.integers(1, 40)] * 3)),
+    st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 33)),
+)
+@settings(max_examples=50)
+def test_symbols_of_tiles_are_those_of_the_scan(shape, tile):
+    assert tile_symbols(shape, tile).tolist() == np.asarray(scan_order(shape, "tile-planar", tile)[1].symbols).tolist()
+
+
+def test_units_take_the_tiles_of_a_step_in_turn():
+    steps = np.array([0, 0, 0, 0, 2, 2])
+    cycles, write = np.array([10, 20, 30, 5, 7, 9]), np.array([False, False, False, True, False, False])
+    empty = np.zeros(6, np.int64)
+    moved = Transactions(steps, empty, write, empty, empty, np.ones(6, np.int64), cycles, 3)
+    assert _codec_cycles(moved, False, 1).tolist() == [60, 0, 16]
+    assert _codec_cycles(moved, False, 2).tolist() == [40, 0, 9]
+    assert _codec_cycles(moved, False, 8).tolist() == [30, 0, 9]
+    assert _codec_cycles(moved, True, 2).tolist() == [5, 0, 0]
+
+
+def test_codecs_of_the_mobile_preset_do_not_slow_it_down():
+    mobile, network = load_accelerator("mobile"), load_network(build_lite0())
+    photos = load_images(PHOTOS)[:1]
+
+    def times(units: int | None) -> tuple[float, float]:
+        result = run_simulation(SimulationConfig(mobile, RunConfig("best"), "mlw", codec_units=units), network, photos)
+        return sum(layer.time_ns for layer in result.coded), sum(layer.time_ns for layer in result.raw)
+
+    coded, raw = times(None)
+    assert coded < raw
+    assert times(1)[0] > 1.2 * raw
+    port = mobile.ports.activations
+    assert port.units * port.symbols_per_cycle * mobile.array.clock_mhz * 1e6 >= mobile.bandwidth_bytes_per_s

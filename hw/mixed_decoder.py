@@ -1,6 +1,6 @@
 """The decoder of a tile stream whose modes include prc."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,6 +14,7 @@ from hw.activations.prc_ports import PlaneOrder
 from hw.activations.tile_decoder import Decoder
 from hw.mixed_ports import MODE_PRC, ShapedDecodeOrder, check_parameters, plain_format
 from hw.packet import Packet
+from hw.queue import BitQueue
 
 __all__ = ["MixedDecoder"]
 
@@ -69,6 +70,7 @@ class MixedDecoder(wiring.Component):
         m.submodules.feed = feed = PrcFeed(fmt, lanes)
         m.submodules.prc = prc = PrcDecoder(prc_fmt, fmt.tile, prc_burst_words(fmt))
         m.submodules.ring = ring = PlaneRing(fmt, lanes)
+        m.submodules.turns = turns = BitQueue(_TURNS)
         wiring.connect(m, feed.o, prc.i)
         wiring.connect(m, prc.o, ring.i_planes)
         wiring.connect(m, decoder.o, ring.i)
@@ -77,13 +79,13 @@ class MixedDecoder(wiring.Component):
         # A tile's order, entry and words go where its mode belongs. An order goes on with the first word, and stays
         # until its tile is begun.
         order, entry = self.i_tile.payload, self.i_entry.payload
-        is_open, by_prc, opens, roomy = Signal(), Signal(), Signal(), Signal()
+        is_open, by_prc, opens = Signal(), Signal(), Signal()
         offers, accept, first = Signal(), Signal(), Signal()
         kept_plain, kept_planes = Signal(DecodeOrder(fmt), reset_less=True), Signal(PlaneOrder(prc_fmt, fmt.tile))
         plain_kept, planes_kept = Signal(), Signal()
         m.d.comb += [
             by_prc.eq(entry.mode == MODE_PRC),
-            opens.eq(self.i_tile.valid & self.i_entry.valid & roomy & ~is_open),
+            opens.eq(self.i_tile.valid & self.i_entry.valid & turns.i.ready & ~is_open),
             offers.eq(self.i.valid & (is_open | opens)),
             decoder.i.payload.eq(self.i.payload),
             decoder.i.valid.eq(offers & ~by_prc),
@@ -103,6 +105,8 @@ class MixedDecoder(wiring.Component):
             accept.eq(self.i.valid & self.i.ready),
             first.eq(accept & ~is_open),
             self.i_tile.ready.eq(first),
+            turns.i.valid.eq(first),
+            turns.i.payload.eq(by_prc),
         ]
         for name in ("count", "zero_point", "number"):
             kept, now = getattr(kept_plain, name), getattr(order, name)
@@ -120,25 +124,5 @@ class MixedDecoder(wiring.Component):
         ]
         with m.If(accept):
             m.d.sync += is_open.eq(~self.i.payload.last)
-        self._turns(m, ring, first, by_prc, roomy)
+        wiring.connect(m, turns.o, ring.i_turn)
         return m
-
-    def _turns(self, m: Module, ring: PlaneRing, first, by_prc, roomy) -> None:
-        """Whose turn it is, tile by tile: a bit each, the oldest first, and as many set bits of `waiting` as tiles."""
-        turns, waiting = Signal(_TURNS), Signal(_TURNS)
-        left, kept = Signal(_TURNS), Signal(_TURNS)
-        moves = ring.i_turn.valid & ring.i_turn.ready
-        m.d.comb += [
-            ring.i_turn.valid.eq(waiting[0]),
-            ring.i_turn.payload.eq(turns[0]),
-            roomy.eq(~waiting[-1]),
-            left.eq(Mux(moves, waiting[1:], waiting)),
-            kept.eq(Mux(moves, turns[1:], turns)),
-        ]
-        with m.If(first):
-            m.d.sync += waiting.eq(Cat(1, left))
-        with m.Else():
-            m.d.sync += waiting.eq(left)
-        # The place behind the last tile that waits.
-        place = left + 1
-        m.d.sync += turns.eq((kept & left) | (Mux(first & by_prc, place[:_TURNS], 0)))

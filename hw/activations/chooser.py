@@ -59,8 +59,8 @@ class Chooser(wiring.Component):
     fmt : TileFormat
     lanes : int
         Symbols per cycle: 1, 2, 4 or 8.
-    measures : bool
-        Whether to tell how much a mode saves.
+    waits : int
+        Beats that come in while a tile waits to be let out, as its rival is not measured yet; by default there is none.
 
     Members
     -------
@@ -72,7 +72,7 @@ class Chooser(wiring.Component):
         To the encoder's `i_tile`; offered from the tile's first beat on.
     o : Out(stream of Packet(Beat))
         To the encoder's `i`.
-    o_saved : Out, if `measures`
+    o_saved : Out, if it `waits`
         With `o_tile`: bits that the best mode saves against raw.
     """
 
@@ -81,25 +81,25 @@ class Chooser(wiring.Component):
     o_tile: stream.Interface
     o: stream.Interface
 
-    def __init__(self, fmt: TileFormat, lanes: int, measures: bool = False) -> None:
+    def __init__(self, fmt: TileFormat, lanes: int, waits: int = 0) -> None:
         check_parameters(fmt, lanes)
-        self._fmt, self._lanes, self._measures = fmt, lanes, measures
+        self._fmt, self._lanes, self._waits = fmt, lanes, waits
         super().__init__(
             {
                 "i_tile": In(stream.Signature(ChooseOrder(fmt))),
                 "i": In(stream.Signature(Packet(Beat(fmt, lanes)))),
                 "o_tile": Out(stream.Signature(EncodeOrder(fmt))),
                 "o": Out(stream.Signature(Packet(Beat(fmt, lanes)))),
-                **({"o_saved": Out(saved_bits(fmt))} if measures else {}),
+                **({"o_saved": Out(saved_bits(fmt))} if waits else {}),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        fmt, depth = self._fmt, ring_beats(self._fmt, self._lanes)
+        fmt, depth = self._fmt, ring_beats(self._fmt, self._lanes) + self._waits
         m.submodules.ring = ring = Memory(len(self.i.payload.as_value()), depth)
         m.submodules.orders = orders = Memory(len(self.i_tile.payload.as_value()), 1 << _TILE_BITS)
-        m.submodules.choices = choices = Memory(2 + self._measures * saved_bits(fmt), 1 << _TILE_BITS)
+        m.submodules.choices = choices = Memory(2 + bool(self._waits) * saved_bits(fmt), 1 << _TILE_BITS)
         accept, ends, first = Signal(), Signal(), Signal(init=1)
         best, best_saves = self._choice(m, accept, first)
         ended, decided = Signal(), Signal()
@@ -127,7 +127,7 @@ class Chooser(wiring.Component):
             orders.write_data.eq(self.i_tile.payload),
             choices.write.eq(decided),
             choices.write_address.eq(tile_known),
-            choices.write_data.eq(Cat(best, best_saves) if self._measures else best),
+            choices.write_data.eq(Cat(best, best_saves) if self._waits else best),
         ]
         m.d.sync += [ended.eq(ends), decided.eq(ended)]
         with m.If(ends):
@@ -160,7 +160,7 @@ class Chooser(wiring.Component):
             self.o.valid.eq(step | (self.o.valid & ~self.o.ready)),
             self.o_tile.valid.eq(orders.read | (self.o_tile.valid & ~self.o_tile.ready)),
         ]
-        if self._measures:
+        if self._waits:
             m.d.comb += self.o_saved.eq(choices.read_data[2:])
         with m.If(step):
             m.d.sync += leave.eq(_around(leave, depth))

@@ -41,13 +41,19 @@ class UnitEmitter(wiring.Component):
         Units that are full, of any lanes.
     end, lanes : In
         With the last units of a tile: it is coded, and began with so many lanes.
+    sized : In, if `judged`
+        Another tile that is coded may be judged.
+    opens : Out
+        A tile begins: its number in the ring of tiles is `place`.
+    offers, judge, keep : Out, In, In, if `judged`
+        A tile waits to be judged, is judged, and then sent or dropped.
     o : Out(stream of Packet(word))
     """
 
     o: stream.Interface
 
-    def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int]) -> None:
-        self._fmt, self._depth = fmt, unit_depth(tile)
+    def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int], judged: bool = False) -> None:
+        self._fmt, self._depth, self._judged = fmt, unit_depth(tile), judged
         super().__init__(
             {
                 "roomy": Out(1),
@@ -57,7 +63,10 @@ class UnitEmitter(wiring.Component):
                 "units": In(fmt.unit_bits).array(fmt.lanes),
                 "end": In(1),
                 "lanes": In(3),
+                "opens": Out(1),
+                "place": Out(ceil_log2(TILES)),
                 "o": Out(stream.Signature(Packet(prc_word_bits(fmt)))),
+                **({"sized": In(1), "offers": Out(1), "judge": In(1), "keep": In(1)} if judged else {}),
             }
         )
 
@@ -117,6 +126,18 @@ class UnitEmitter(wiring.Component):
         end_places = [info[3 + bits * (lane + 1) : 3 + bits * (lane + 2)] for lane in range(lanes)]
         active, phase = Signal(), Signal(2)
         go, done, full_go = Signal(), Signal(), Signal()
+        # A tile that is judged is kept, or all that was put of it is passed over.
+        kept, drops, present = Signal(init=not self._judged), Signal(), Signal()
+        if self._judged:
+            m.d.comb += [
+                self.offers.eq(active & ~kept),
+                drops.eq(self.offers & self.judge & ~self.keep),
+                present.eq((tiles_used != 0) & self.sized),
+            ]
+            m.d.sync += kept.eq(Mux(self.opens, 0, kept | (self.judge & self.keep)))
+        else:
+            m.d.comb += present.eq(tiles_used != 0)
+        m.d.comb += [self.opens.eq(tiles.read), self.place.eq(tile_head)]
 
         opening = Signal(2)
         m.d.comb += opening.eq(Cat(phase == 0, phase == 1))
@@ -134,26 +155,26 @@ class UnitEmitter(wiring.Component):
             heads.append(head)
             reals.append((one, two, wants))
             places.append(after)
-            with m.If(full_go):
-                m.d.sync += head.eq(Mux(done, Cat(0, end_places[lane][1:] + end_places[lane][0]), after))
+            with m.If(full_go | drops):
+                m.d.sync += head.eq(Mux(done | drops, Cat(0, end_places[lane][1:] + end_places[lane][0]), after))
             for parity, bank in enumerate(banks[lane]):
                 m.d.comb += [bank.read.eq(full_go), bank.read_address.eq(head[1:] + (head[0] & (1 - parity)))]
         m.d.comb += [
-            full_go.eq(go & active),
+            full_go.eq(go & active & kept),
             done.eq(Cat(after == end for after, end in zip(places, end_places, strict=True)).all()),
             asked.read.eq(full_go),
             asked.read_address.eq(ask_head),
             tiles.read_address.eq(tile_head),
-            tiles.read.eq((~active | (full_go & done)) & (tiles_used != 0)),
+            tiles.read.eq((~active | (full_go & done) | drops) & present),
         ]
         with m.If(tiles.read):
             m.d.sync += [active.eq(1), phase.eq(0), tile_head.eq(tile_head + 1)]
-        with m.Elif(full_go & done):
+        with m.Elif((full_go & done) | drops):
             m.d.sync += active.eq(0)
         with m.Elif(full_go):
             m.d.sync += phase.eq(Mux((phase == 0) & (first_lanes > 2), 1, 2))
-        with m.If(full_go):
-            with m.If(done):
+        with m.If(full_go | drops):
+            with m.If(done | drops):
                 m.d.sync += ask_head.eq(ask_end)
             with m.Elif((phase != 0) | (first_lanes <= 2)):
                 m.d.sync += ask_head.eq(ask_head + 1)
@@ -178,7 +199,7 @@ class UnitEmitter(wiring.Component):
         push_asked, push_real, push_parity = Signal(4), Signal(4), Signal(4)
         with m.If(go):
             m.d.sync += [
-                push.eq(active),
+                push.eq(active & kept),
                 push_done.eq(done),
                 push_phase.eq(phase),
                 push_asked.eq(Cat(slot_asked[n] & (~done | slot_real[n:].any()) for n in range(4))),

@@ -8,9 +8,10 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from golden.activations.prc import PrcFormat
-from hw.activations.prc_emitter import UnitEmitter
+from hw.activations.prc_emitter import TILES, UnitEmitter
 from hw.activations.prc_lane_coder import LaneCoder
 from hw.activations.prc_ports import PlaneOrder, check_parameters, prc_word_bits
+from hw.activations.prc_size import SizeCounter, saved_bits
 from hw.activations.prc_survey import LaneSurvey
 from hw.memory import Memory
 from hw.packet import Packet
@@ -41,6 +42,8 @@ class PrcEncoder(wiring.Component):
     fmt : PrcFormat
     tile : tuple of int
         Height, width and channels of the largest tile.
+    judged : bool
+        Whether tiles are judged before they are sent.
 
     Members
     -------
@@ -50,20 +53,26 @@ class PrcEncoder(wiring.Component):
         A symbol of each lane; those of lanes without a plane are ignored.
     o : Out(stream of Packet(word))
         Streams, each filled up to whole words with zeros; `last` with the last word of each.
+    offers, saved : Out, if `judged`
+        A coded tile waits to be judged; its stream saves so many bits against the symbols as they are, or none.
+    judge, keep : In, if `judged`
+        The tile is judged; it is sent, or dropped.
     """
 
     i_tile: stream.Interface
     i: stream.Interface
     o: stream.Interface
 
-    def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int] = (8, 8, 32)) -> None:
+    def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int] = (8, 8, 32), judged: bool = False) -> None:
         check_parameters(fmt, tile)
-        self._fmt, self._tile = fmt, tile
+        self._fmt, self._tile, self._judged = fmt, tile, judged
+        verdict = {"offers": Out(1), "saved": Out(saved_bits(fmt, tile)), "judge": In(1), "keep": In(1)}
         super().__init__(
             {
                 "i_tile": In(stream.Signature(PlaneOrder(fmt, tile))),
                 "i": In(stream.Signature(data.ArrayLayout(fmt.word_bits, fmt.lanes))),
                 "o": Out(stream.Signature(Packet(prc_word_bits(fmt)))),
+                **(verdict if judged else {}),
             }
         )
 
@@ -194,7 +203,7 @@ class PrcEncoder(wiring.Component):
             group_used.eq(group_used + (step & plane_end) - fetch_end),
         ]
         # The coder: places of planes whose parameters are known, one a cycle.
-        m.submodules.emitter = emitter = UnitEmitter(fmt, self._tile)
+        m.submodules.emitter = emitter = UnitEmitter(fmt, self._tile, self._judged)
         wiring.connect(m, emitter.o, wiring.flipped(self.o))
         ends = [Signal(bits, name=f"end_{n}") for n in range(_GROUPS)]
         group_end, fetch_first = Signal(bits), Signal(init=1)
@@ -233,6 +242,7 @@ class PrcEncoder(wiring.Component):
         with m.If(put & put_mark.opening):
             m.d.sync += tile_lanes.eq(sum(put_mark.active))
         m.d.comb += [emitter.ask_valid.eq(put & ~put_mark.opening), emitter.end.eq(flush), emitter.lanes.eq(tile_lanes)]
+        asks = Signal(lanes)
         for lane in range(lanes):
             m.submodules[f"coder_{lane}"] = coder = LaneCoder(fmt)
             place, plan = reads.lanes[lane], plans[lane]
@@ -249,8 +259,39 @@ class PrcEncoder(wiring.Component):
                 coder.blank.eq(plan.blank.bit_select(row_now, 1)),
                 coder.put.eq(put & put_mark.active[lane]),
                 coder.flush.eq(flush),
-                emitter.asks[lane].eq(coder.ask & put_mark.active[lane]),
+                asks[lane].eq(coder.ask),
                 emitter.write[lane].eq(coder.write),
                 emitter.units[lane].eq(coder.unit),
             ]
+        m.d.comb += emitter.asks.eq(asks & put_mark.active)
+        if self._judged:
+            m.submodules.size = size = SizeCounter(fmt, self._tile)
+            m.d.comb += [
+                size.put.eq(put),
+                size.opening.eq(put_mark.opening),
+                size.active.eq(put_mark.active),
+                size.asks.eq(emitter.asks),
+                size.end.eq(flush),
+                size.lanes.eq(tile_lanes),
+                size.ahead.eq(asks),
+            ]
+            self._sizes(m, size, emitter)
         return m
+
+    def _sizes(self, m: Module, size: SizeCounter, emitter: UnitEmitter) -> None:
+        """What each tile saves, until it is judged."""
+        m.submodules.sizes = sizes = Memory(len(self.saved), TILES)
+        tail, sized = Signal(range(TILES)), Signal(range(TILES + 1))
+        m.d.comb += [
+            sizes.write.eq(size.valid),
+            sizes.write_address.eq(tail),
+            sizes.write_data.eq(size.saved),
+            sizes.read.eq(emitter.opens),
+            sizes.read_address.eq(emitter.place),
+            self.saved.eq(sizes.read_data),
+            emitter.sized.eq(sized != 0),
+            emitter.judge.eq(self.judge),
+            emitter.keep.eq(self.keep),
+            self.offers.eq(emitter.offers),
+        ]
+        m.d.sync += [tail.eq(tail + size.valid), sized.eq(sized + size.valid - emitter.opens)]

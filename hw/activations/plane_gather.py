@@ -1,0 +1,171 @@
+"""Symbols of the tile stream to four planes in step, as the encoder of prc takes them."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, ceil_log2
+
+from golden.activations.prc import PrcFormat
+from golden.tile_format import TileFormat
+from hw.activations.plane_places import LANES, PlanePlaces, from_memories, ring_rows, row_turn, to_memories
+from hw.activations.ports import Beat
+from hw.activations.prc_ports import PlaneOrder
+from hw.bits import rotated
+from hw.memory import Memory
+from hw.packet import Packet
+from hw.queue import Queue
+
+__all__ = ["PlaneGather"]
+
+_TILES = 8
+
+
+class PlaneGather(wiring.Component):
+    """A ring of rows of four symbols, filled beat by beat and read four planes in step.
+
+    A step is read as soon as the symbols of all its planes are there: those of the first four planes of ``p`` places
+    when three quarters of their symbols are, and then one a cycle. The rows of four planes are free when all are read.
+
+    Parameters
+    ----------
+    fmt : TileFormat
+    lanes : int
+        Symbols of a beat: 1, 2 or 4.
+
+    Members
+    -------
+    i_tile : In(stream of PlaneOrder)
+        Offered with every beat of the tile and taken with its first; ready with all others.
+    i : In(stream of Packet(Beat))
+    o_tile : Out(stream of PlaneOrder)
+        Before the tile's first symbols.
+    o : Out(stream of ArrayLayout)
+        A symbol of each of four planes; those of planes that the tile does not have mean nothing.
+    """
+
+    i_tile: stream.Interface
+    i: stream.Interface
+    o_tile: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, fmt: TileFormat, lanes: int) -> None:
+        self._fmt, self._lanes = fmt, lanes
+        order = PlaneOrder(PrcFormat(fmt.word_bits), fmt.tile)
+        super().__init__(
+            {
+                "i_tile": In(stream.Signature(order)),
+                "i": In(stream.Signature(Packet(Beat(fmt, lanes)))),
+                "o_tile": Out(stream.Signature(order)),
+                "o": Out(stream.Signature(data.ArrayLayout(fmt.word_bits, LANES))),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        fmt, most = self._fmt, self._fmt.tile[0] * self._fmt.tile[1]
+        rows = ring_rows(fmt.tile)
+        row_bits = ceil_log2(rows) + 1
+        banks = [Memory(fmt.word_bits, rows) for _ in range(LANES)]
+        for b, bank in enumerate(banks):
+            m.submodules[f"bank_{b}"] = bank
+        m.submodules.orders = orders = Queue(self.i_tile.payload.shape(), _TILES)
+        written, base = Signal(row_bits, name="written"), Signal(row_bits, name="base")
+        self._fill(m, banks, orders, written, base, rows)
+
+        # Out: `base` is the first row of the planes that are read.
+        order, places, left = orders.o.payload, Signal(bits_for(most)), Signal(bits_for(fmt.tile[2]))
+        reading, told = Signal(), Signal()
+        place_left = Signal(range(most))
+        step, plane_end, tile_end, there, load = Signal(), Signal(), Signal(), Signal(), Signal()
+        m.submodules.walk = walk = PlanePlaces(bits_for(most), row_bits)
+        last_row = Signal(row_bits)
+        with m.Switch(Mux(left >= LANES, LANES - 1, (left - 1)[:2])):
+            for lane, number in enumerate(walk.numbers):
+                with m.Case(lane):
+                    m.d.comb += last_row.eq(number[2:])
+        m.d.comb += [
+            walk.step.eq(step),
+            walk.plane_end.eq(plane_end),
+            walk.places.eq(places),
+            walk.base.eq(base),
+            # Behind the last row written lies at most half of all that a row's number can be.
+            there.eq((written - 1 - last_row)[:row_bits][-1] == 0),
+            step.eq(reading & there & (~self.o.valid | self.o.ready)),
+            plane_end.eq(place_left == 0),
+            tile_end.eq(step & plane_end & (left <= LANES)),
+            load.eq(orders.o.valid & ~told & (~reading | tile_end)),
+            orders.o.ready.eq(load),
+            self.o_tile.valid.eq(told),
+        ]
+        planes = Signal(len(places))
+        m.d.comb += planes.eq(order.height * order.width)
+        with m.If(load):
+            m.d.sync += [
+                self.o_tile.payload.eq(order),
+                places.eq(planes),
+                place_left.eq(planes - 1),
+                left.eq(order.channels),
+            ]
+        with m.Elif(step):
+            m.d.sync += place_left.eq(Mux(plane_end, places - 1, place_left - 1))
+            with m.If(plane_end):
+                m.d.sync += left.eq(left - LANES)
+        with m.If(step & plane_end):
+            m.d.sync += base.eq(Mux(tile_end, last_row + 1, base + places))
+        shown_kind, shown_place = Signal(2), Signal(2)
+        m.d.sync += [
+            reading.eq(load | (reading & ~tile_end)),
+            told.eq(load | (told & ~self.o_tile.ready)),
+            self.o.valid.eq(step | (self.o.valid & ~self.o.ready)),
+        ]
+        with m.If(step):
+            m.d.sync += [shown_kind.eq(places), shown_place.eq(walk.numbers[0])]
+        addresses = to_memories([number[2:] for number in walk.numbers], places, walk.numbers[0])
+        for bank, address in zip(banks, addresses, strict=True):
+            m.d.comb += [bank.read.eq(step), bank.read_address.eq(address)]
+        symbols = from_memories([bank.read_data for bank in banks], shown_kind, shown_place)
+        m.d.comb += [self.o.payload[lane].eq(symbol) for lane, symbol in enumerate(symbols)]
+        return m
+
+    def _fill(self, m: Module, banks: list[Memory], orders: Queue, written: Signal, base: Signal, rows: int) -> None:
+        """Beats to rows, turned as the planes ask for it."""
+        lanes, turns, order = self._lanes, LANES // self._lanes, self.i_tile.payload
+        beat, row_bits = self.i.payload, len(written)
+        roomy, fresh, accept = Signal(), Signal(init=1), Signal()
+        m.d.comb += [
+            orders.i.payload.eq(order),
+            orders.i.valid.eq(accept & fresh),
+            self.i_tile.ready.eq(roomy & (~fresh | orders.i.ready)),
+            self.i.ready.eq(self.i_tile.valid & self.i_tile.ready),
+            accept.eq(self.i.valid & self.i.ready),
+        ]
+        part, row_end = Signal(range(turns)), Signal()
+        m.d.comb += row_end.eq(beat.last | (part == turns - 1))
+        after = Signal(row_bits)
+        m.d.comb += after.eq(written + (accept & row_end))
+        m.d.sync += [written.eq(after), roomy.eq((after - base)[:row_bits] < rows)]
+        # A row's plane: planes, or pairs of planes, are of as many rows each.
+        places = Signal(bits_for(self._fmt.tile[0] * self._fmt.tile[1]))
+        plane, left, left_now, span = Signal(2), Signal(len(places)), Signal(len(places)), Signal(len(places))
+        m.d.comb += [
+            places.eq(order.height * order.width),
+            span.eq(Mux(places[1], places[1:], places[2:]) - 1),
+            left_now.eq(Mux(fresh, span, left)),
+        ]
+        with m.If(accept):
+            m.d.sync += [part.eq(Mux(row_end, 0, part + 1)), fresh.eq(beat.last), left.eq(left_now - row_end)]
+            with m.If(beat.last):
+                m.d.sync += plane.eq(0)
+            with m.Elif(row_end & (left_now == 0)):
+                m.d.sync += [left.eq(span), plane.eq(plane + 1 + places[1])]
+        turn = row_turn(places, plane)
+        symbols = [beat.data.symbols[k % lanes] for k in range(LANES)]
+        used = [accept & (part == k // lanes) for k in range(LANES)]
+        for bank, moved in zip(
+            banks, rotated([Cat(value, use) for value, use in zip(symbols, used, strict=True)], turn), strict=True
+        ):
+            m.d.comb += [
+                bank.write.eq(moved[-1]),
+                bank.write_address.eq(written),
+                bank.write_data.eq(moved[:-1]),
+            ]

@@ -1,0 +1,190 @@
+"""The decoder of Ethos-U weight streams."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hw.packet import Packet
+from hw.weights.mlw_indices import IndexDecoder
+from hw.weights.mlw_merge import LANES, Merger
+from hw.weights.mlw_ports import SLOTS, V_BITS, MlwOrder, first_one
+from hw.weights.mlw_reader import OFFSET_BITS, ChunkReader
+from hw.weights.mlw_runs import RunDecoder
+from hw.weights.ports import COUNT_BITS, Fault, Report, Weights
+
+__all__ = ["WORD_BITS", "MlwDecoder"]
+
+WORD_BITS = (128, 256)
+
+
+class MlwDecoder(wiring.Component):
+    """Decodes weight streams of the Arm Ethos-U, a chunk per cycle.
+
+    Parameters
+    ----------
+    lanes : int
+        Weights of a beat: 16, 32 or 64.
+    word_bits : int
+        Bits of a payload word: 128 or 256.
+
+    Members
+    -------
+    order : In(stream of MlwOrder)
+    i : In(stream of Packet(word))
+        The stream, whole words: what is missing in the last one is filled up with end markers, bytes 0xFF.
+    o : Out(stream of Packet(Weights))
+        Signed weights of 9 bits.
+    report : Out(stream of Report)
+    """
+
+    order: stream.Interface
+    i: stream.Interface
+    o: stream.Interface
+    report: stream.Interface
+
+    def __init__(self, lanes: int = 32, word_bits: int = 128) -> None:
+        if lanes not in LANES or isinstance(lanes, bool):
+            raise ValueError(f"lanes must be one of {LANES}, not {lanes!r}")
+        if word_bits not in WORD_BITS:
+            raise ValueError(f"word_bits must be one of {WORD_BITS}, not {word_bits!r}")
+        self._lanes, self._word_bits = lanes, word_bits
+        super().__init__(
+            {
+                "order": In(stream.Signature(MlwOrder())),
+                "i": In(stream.Signature(Packet(word_bits))),
+                "o": Out(stream.Signature(Packet(Weights(signed(V_BITS), lanes)))),
+                "report": Out(stream.Signature(Report())),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        lane_bits, place_bits = ceil_log2(self._lanes), ceil_log2(self._word_bits)
+        m.submodules.reader = reader = ChunkReader(self._word_bits)
+        m.submodules.indices = indices = IndexDecoder(place_bits)
+        m.submodules.runs = runs = RunDecoder(place_bits)
+        m.submodules.merger = merger = Merger(self._lanes)
+        wiring.connect(m, wiring.flipped(self.i), reader.i)
+        wiring.connect(m, merger.o, wiring.flipped(self.o))
+
+        # The order: weights that no mask has told of yet, and beats to come after the next.
+        room, over, narrow = Signal(COUNT_BITS, reset_less=True), Signal(), Signal(reset_less=True)
+        beats, tail = Signal(COUNT_BITS - lane_bits, reset_less=True), Signal(lane_bits, reset_less=True)
+        some, begin = Signal(reset_less=True), Signal()
+        order = self.order.payload
+        with m.If(begin):
+            m.d.sync += [
+                room.eq(order.count),
+                narrow.eq(order.narrow),
+                Cat(tail, beats).eq(order.count - 1),
+                some.eq(order.count != 0),
+                over.eq(0),
+            ]
+        with m.Elif(merger.made):
+            m.d.sync += beats.eq(beats - 1)
+
+        # A chunk's indices and runs go on together, each to its own queue.
+        fault, take, row_valid = Signal(Fault), Signal(), Signal()
+        row_count, row = Signal.like(indices.count), Signal(data.ArrayLayout(signed(V_BITS), SLOTS), reset_less=True)
+        row_free = ~row_valid | merger.row_ready
+        m.d.comb += [
+            take.eq(reader.chunk_valid & (row_free | (indices.count == 0)) & runs.ready & (fault == Fault.NONE)),
+            *(part.chunk.eq(reader.chunk) for part in (indices, runs)),
+            *(part.rules.eq(reader.rules) for part in (indices, runs)),
+            *(part.take.eq(take) for part in (reader, indices, runs)),
+            *(part.begin.eq(begin) for part in (reader, indices, runs, merger)),
+            indices.narrow.eq(narrow),
+            indices.store.eq(reader.store),
+            indices.entry.eq(reader.entry),
+            indices.v.eq(reader.v),
+            runs.ones.eq(indices.count),
+            runs.fields.eq(indices.fields),
+            reader.empty.eq(runs.empty),
+            reader.over.eq(over),
+            reader.missing.eq(room != 0),
+            reader.chunk_fault.eq(fault),
+        ]
+        with m.If(begin | over):
+            m.d.sync += row_valid.eq(0)
+        with m.Elif(take & (indices.count != 0)):
+            m.d.sync += [row_valid.eq(1), row_count.eq(indices.count), row.eq(indices.weights)]
+        with m.Elif(merger.row_ready):
+            m.d.sync += row_valid.eq(0)
+
+        # Masks of more weights than were ordered go nowhere, nor do those that follow.
+        rest, fits = Signal(COUNT_BITS + 1), Signal()
+        m.d.comb += [
+            rest.eq(room - runs.length),
+            fits.eq(~rest[-1] & ~over),
+            merger.valid.eq(runs.valid & fits),
+            merger.mask.eq(runs.mask),
+            merger.length.eq(runs.length),
+            runs.go.eq(merger.go | (runs.valid & ~fits)),
+            merger.row_valid.eq(row_valid & ~over),
+            merger.count.eq(row_count),
+            merger.weights.eq(row),
+        ]
+        with m.If(merger.go):
+            m.d.sync += room.eq(rest)
+        with m.If(runs.valid & ~fits & ~begin):
+            m.d.sync += over.eq(1)
+        self._check(m, reader, indices, runs, fault)
+
+        m.d.comb += [
+            merger.more.eq(beats != 0),
+            merger.tail.eq(tail),
+            merger.error.eq(reader.fault != Fault.NONE),
+            self.report.payload.fault.eq(reader.fault),
+            self.report.payload.position.eq(reader.position),
+        ]
+        with m.FSM():
+            with m.State("Idle"):
+                m.d.comb += [self.order.ready.eq(1), begin.eq(self.order.valid)]
+                with m.If(begin):
+                    m.next = "Decode"
+            with m.State("Decode"):
+                with m.If(reader.done & merger.idle & ~runs.moving):
+                    with m.If(some):
+                        m.next = "Fill"
+                    with m.Else():
+                        m.next = "Report"
+            with m.State("Fill"):
+                m.d.comb += merger.fill.eq(1)
+                with m.If(merger.made & ~merger.more):
+                    m.next = "Report"
+            with m.State("Report"):
+                m.d.comb += self.report.valid.eq(1)
+                with m.If(self.report.ready):
+                    m.next = "Idle"
+        return m
+
+    def _check(self, m: Module, reader: ChunkReader, indices: IndexDecoder, runs: RunDecoder, fault: Signal) -> None:
+        """What is wrong with a chunk, the first field first, and where."""
+        chunk, rules = reader.chunk, reader.rules
+        unary, coarse = chunk.indices & ~rules.raw, rules.zdiv == 3
+        z_start, z_end = Signal(5), Signal(6)
+        offset, seen = reader.chunk_offset, Signal(OFFSET_BITS)
+        m.d.comb += [
+            z_start.eq(Mux(unary, SLOTS, 0)),
+            z_end.eq(z_start + Mux(chunk.runs, Mux(coarse, 8, SLOTS), 0)),
+            seen.eq(~chunk.place),
+        ]
+
+        def ends_before(place: Value) -> Value:
+            return chunk.cut & (seen < place)
+
+        remainders = chunk.base + chunk.w_bits
+        cases = [
+            (ends_before(z_start), Fault.SHORT, 0),
+            (ends_before(z_end), Fault.SHORT, z_start),
+            (ends_before(chunk.base), Fault.SHORT, z_end),
+            (indices.padding.any(), Fault.CODE, first_one(indices.padding)),
+            (runs.padding.any(), Fault.CODE, z_start + first_one(runs.padding)),
+            (ends_before(remainders), Fault.SHORT, chunk.base),
+            (indices.wrong.any(), Fault.RANGE, chunk.base + first_one(indices.wrong) * rules.width),
+            (ends_before(remainders + runs.z_bits), Fault.SHORT, remainders),
+        ]
+        for number, (when, kind, where) in enumerate(cases):
+            with m.If(when) if number == 0 else m.Elif(when):
+                m.d.comb += [fault.eq(kind), offset.eq(where)]

@@ -1,0 +1,113 @@
+"""What the stages of the Ethos-U stream decoder hand to each other."""
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.lib import data
+from amaranth.utils import bits_for
+
+from golden.weights.mlw_format import UNARY_BITS
+from hw.weights.ports import COUNT_BITS
+
+__all__ = [
+    "CHUNK_BITS",
+    "MASK_BITS",
+    "REMAINDER_BITS",
+    "SLOTS",
+    "V_BITS",
+    "Chunk",
+    "MlwOrder",
+    "SliceRules",
+    "first_one",
+    "named",
+    "prefix_counts",
+    "rotated",
+    "shifted",
+]
+
+SLOTS = UNARY_BITS
+"""Most indices, and most runs, of a chunk."""
+REMAINDER_BITS = 84
+"""Most bits of a chunk's remainders: 12 of 5 bits and 12 of 2 (or 8 of 3)."""
+V_BITS = 9
+"""Bits of a v, and of a signed weight."""
+CHUNK_BITS = 120
+"""Most bits of a chunk: three unary fields, 12 remainders of 5 bits and 12 of 2 (or 8 of 3)."""
+MASK_BITS = 64
+"""Most weights that the runs of a chunk stand for: 8 bits of 8, or 12 of 4."""
+
+
+class MlwOrder(data.StructLayout):
+    """A tensor: `count` weights, and whether they must be `narrow`, in -128..127."""
+
+    def __init__(self) -> None:
+        super().__init__({"count": COUNT_BITS, "narrow": 1})
+
+
+class SliceRules(data.StructLayout):
+    """What holds throughout a slice.
+
+    `runs`, `zdiv`: zero runs, and their shift; `raw`, `truncated`, `wdiv`, `width`: the code of the indices, and the
+    bits of a remainder; `entries`, `offset`, `entry_bits`: the palette.
+    """
+
+    def __init__(self) -> None:
+        flags = dict.fromkeys(("runs", "raw", "truncated"), 1)
+        fields = {"zdiv": 2, "wdiv": 3, "width": 4, "entries": 6, "offset": 5, "entry_bits": 4}
+        super().__init__({**flags, **fields})
+
+
+class Chunk(data.StructLayout):
+    """A chunk, its first bit at bit 0, and what the reader knows of it.
+
+    `indices`, `runs`: it carries such. `leads`: the first chunk of a slice whose first weight stands before the first
+    run. `base`, `w_bits`: where the remainders begin, and bits of those of indices. `w_count`, `z_count`: symbols
+    whose quotients end here; `w_done`, `z_done`: they are the slice's last. `cut`: the stream ends within. `place`,
+    `crossed`: position of its first bit in a word, and whether that word is the one before the reader's.
+    """
+
+    def __init__(self, place_bits: int) -> None:
+        flags = dict.fromkeys(("indices", "runs", "leads", "w_done", "z_done", "cut", "crossed"), 1)
+        counts = dict.fromkeys(("w_count", "z_count"), bits_for(SLOTS))
+        fields = {"bits": CHUNK_BITS, "base": bits_for(3 * SLOTS), "w_bits": 7, "place": place_bits}
+        super().__init__({**fields, **flags, **counts})
+
+
+def named(m: Module, value: Value, name: str) -> Signal:
+    """The value under a name, so that it is there once, however often it is used."""
+    signal = Signal(len(value), name=name)
+    m.d.comb += signal.eq(value)
+    return signal
+
+
+def prefix_counts(m: Module, bits: list[Value], name: str) -> list[Value]:
+    """How many of the first 0, 1, ..., n bits are set, in a tree."""
+    if len(bits) == 1:
+        return [Const(0), bits[0]]
+    half = (len(bits) + 1) // 2
+    low, high = prefix_counts(m, bits[:half], f"{name}l"), prefix_counts(m, bits[half:], f"{name}h")
+    sums = [(low[-1] + count)[: bits_for(half + k + 1)] for k, count in enumerate(high[1:])]
+    return low + [named(m, total, f"{name}_{k}") for k, total in enumerate(sums)]
+
+
+def rotated(m: Module, values: list[Value], amount: Value, name: str) -> list[Value]:
+    """Value k goes to place ``k + amount``, modulo their number, a power of two."""
+    for k in range(len(amount)):
+        values = [
+            named(m, Mux(amount[k], values[i - (1 << k)], values[i]), f"{name}_{k}_{i}") for i in range(len(values))
+        ]
+    return values
+
+
+def shifted(m: Module, bits: Value, place: Value, size: int, name: str) -> Value:
+    """The `size` bits from `place` on, zeros where there are none."""
+    # The largest shift first: what it leaves is narrow.
+    for k in reversed(range(len(place))):
+        bits = named(m, Mux(place[k], bits[1 << k :], bits)[: size + (1 << k) - 1], f"{name}_{k}")
+    return bits
+
+
+def first_one(bits: Value) -> Value:
+    """Place of the first bit set; 0 if none is."""
+    place: Value = Const(0)
+    for k in reversed(range(len(bits))):
+        place = Mux(bits[k], k, place)
+    return place

@@ -1,0 +1,222 @@
+"""Words of an Ethos-U weight stream to chunks: headers, palettes, end markers, and where each chunk ends."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from golden.weights.mlw_format import HEADER_BITS, MARKER_BITS, PALETTE_BITS, PALETTE_ENTRIES
+from hw.packet import Packet
+from hw.weights.mlw_header import FILL_BITS, HeaderFields
+from hw.weights.mlw_ports import CHUNK_BITS, V_BITS, Chunk, SliceRules, first_one, shifted
+from hw.weights.mlw_sizes import HEAD_BITS, ChunkSizer
+from hw.weights.ports import POSITION_BITS, Fault
+
+__all__ = ["OFFSET_BITS", "ChunkReader"]
+
+OFFSET_BITS = 7
+"""Bits of a place within a chunk or header."""
+_WDIV_PLACE, _PALETTE_PLACE = 18, 22
+# What `ChunkSizer` tells and `Chunk` holds.
+_COUNTED = ("indices", "runs", "base", "w_bits", "w_count", "z_count", "w_done", "z_done")
+
+
+class ChunkReader(wiring.Component):
+    """Reads a stream, one chunk, header, palette entry or end marker per cycle.
+
+    The loop: the window's place -> unary fields -> bits of the chunk -> next place, and numbers of symbols that end ->
+    which fields the next chunk has. Nothing else is in it: remainders wait in `chunk` for the stages behind.
+
+    A header waits until the stages behind are empty, since they read `rules`, and know then whether the slice before
+    fitted. After a fault, theirs or its own, the reader takes words up to the tensor's last.
+
+    Parameters
+    ----------
+    word_bits : int
+
+    Members
+    -------
+    i : In(stream of Packet(word))
+    begin : In
+        Read a tensor; only if `done`.
+    chunk_valid, chunk, take : Out, Out, In
+        A chunk, and that it goes on. `chunk` stays as it was until the next one.
+    empty : In
+        No stage behind holds anything of the chunks before.
+    over, missing : In
+        The slices so far have more weights than were ordered, or fewer.
+    chunk_fault, chunk_offset : In
+        What is wrong with the chunk, which is not taken then, and where from its beginning.
+    rules : Out
+    store, entry, v : Out
+        Entry `entry` of the palette becomes `v`.
+    done, fault, position : Out
+        The last word was read and the stream understood, or `fault` was seen at bit `position`.
+    """
+
+    i: stream.Interface
+
+    def __init__(self, word_bits: int) -> None:
+        self._word_bits = word_bits
+        self._place_bits = ceil_log2(word_bits)
+        super().__init__(
+            {
+                "i": In(stream.Signature(Packet(word_bits))),
+                **dict.fromkeys(("begin", "take", "empty", "over", "missing"), In(1)),
+                "chunk_valid": Out(1),
+                "chunk": Out(Chunk(self._place_bits)),
+                "chunk_fault": In(Fault),
+                "chunk_offset": In(OFFSET_BITS),
+                "rules": Out(SliceRules()),
+                "store": Out(1),
+                "entry": Out(ceil_log2(PALETTE_ENTRIES)),
+                "v": Out(V_BITS),
+                "done": Out(1),
+                "fault": Out(Fault),
+                "position": Out(POSITION_BITS),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        word_bits, place_bits = self._word_bits, self._place_bits
+        rules, chunk = self.rules, self.chunk
+
+        # Two words in sight: one is held, the other waits at the port. `place` is that of the bit before the next.
+        low, low_last = Signal(word_bits, reset_less=True), Signal()
+        place, word = Signal(place_bits), Signal(POSITION_BITS - place_bits)
+        sight, here = Signal(CHUNK_BITS), Signal()
+        length, behind, crosses, step, drain = Signal(7), Signal(place_bits + 1), Signal(), Signal(), Signal()
+        m.d.comb += [
+            sight.eq(shifted(m, Cat(low[1:], self.i.payload.data), place, CHUNK_BITS, "window")),
+            here.eq(low_last | self.i.valid),
+            behind.eq(place + length),
+            crosses.eq(behind[-1]),
+            self.i.ready.eq(~low_last & (drain | (step & crosses))),
+        ]
+        with m.If(step):
+            m.d.sync += place.eq(behind)
+        with m.If(self.i.ready & self.i.valid):
+            m.d.sync += [low.eq(self.i.payload.data), low_last.eq(self.i.payload.last), word.eq(word + 1)]
+
+        def cut(bits: Value | int) -> Value:
+            """Whether the stream ends within the next `bits` bits."""
+            return low_last & (~place < bits)
+
+        fault, offset, from_chunk = Signal(Fault), Signal(OFFSET_BITS, reset_less=True), Signal(reset_less=True)
+
+        def fail(kind: Fault, where: Value | int) -> None:
+            m.d.sync += [fault.eq(kind), offset.eq(where), from_chunk.eq(0)]
+            m.next = "Fail"
+
+        m.submodules.header = header = HeaderFields()
+        m.submodules.sizer = sizer = ChunkSizer()
+        m.d.comb += [
+            header.sight.eq(sight),
+            header.place.eq(place),
+            header.before.eq(rules),
+            sizer.rules.eq(rules),
+            sizer.head.eq(sight[:HEAD_BITS]),
+            sizer.symbols.eq(header.symbols),
+            sizer.palette.eq(header.palette),
+            sizer.with_runs.eq(header.rules.runs),
+        ]
+        last_entry = Signal(ceil_log2(PALETTE_ENTRIES), reset_less=True)
+        fresh, closed, starts_with_run = (
+            Signal(name=n, reset_less=True) for n in ("fresh", "closed", "starts_with_run")
+        )
+        v_mask = Cat(Const(3, 2), *(rules.entry_bits > bit for bit in range(2, V_BITS)))
+        m.d.comb += [self.v.eq(sight[:V_BITS] & v_mask), self.fault.eq(fault)]
+        with m.If(self.take):
+            m.d.sync += self.chunk_valid.eq(0)
+
+        def fail_chunk() -> None:
+            m.d.sync += [fault.eq(self.chunk_fault), offset.eq(self.chunk_offset), from_chunk.eq(1)]
+            m.next = "Fail"
+
+        with m.FSM():
+            with m.State("Idle"):
+                m.d.comb += self.done.eq(1)
+                with m.If(self.begin):
+                    m.d.sync += [place.eq(-1), word.eq(-1), low_last.eq(0), fault.eq(Fault.NONE), fresh.eq(1)]
+                    m.d.sync += [closed.eq(0), self.chunk_valid.eq(0)]
+                    m.next = "Header"
+            with m.State("Header"):
+                with m.If(self.chunk_valid & (self.chunk_fault != Fault.NONE)):
+                    fail_chunk()
+                with m.Elif(self.empty & ~self.chunk_valid):
+                    with m.If(self.over):
+                        fail(Fault.OVERRUN, 0)
+                    with m.Elif(low_last & place.all()):
+                        with m.If(~closed | self.missing):
+                            fail(Fault.SHORT, 0)
+                        with m.Else():
+                            m.next = "Idle"
+                    with m.Elif(here):
+                        with m.If(cut(MARKER_BITS)):
+                            fail(Fault.SHORT, 0)
+                        with m.Elif(header.ends):
+                            m.d.comb += [length.eq(Mux(header.filled & ~cut(FILL_BITS), FILL_BITS, header.marker_bits))]
+                            with m.If(header.hole.any()):
+                                fail(Fault.CODE, first_one(header.hole))
+                            with m.Else():
+                                m.d.comb += step.eq(1)
+                                m.d.sync += [fresh.eq(1), closed.eq(1)]
+                        with m.Elif(cut(HEADER_BITS)):
+                            fail(Fault.SHORT, 0)
+                        with m.Elif(header.bad_zdiv):
+                            fail(Fault.CODE, 0)
+                        with m.Elif(header.bad_wdiv):
+                            fail(Fault.CODE, _WDIV_PLACE)
+                        with m.Elif(header.bad_runs | (fresh & ~header.palette)):
+                            fail(Fault.CODE, _PALETTE_PLACE)
+                        with m.Elif(header.palette & cut(HEADER_BITS + PALETTE_BITS)):
+                            fail(Fault.SHORT, HEADER_BITS)
+                        with m.Else():
+                            m.d.comb += [
+                                length.eq(Mux(header.palette, HEADER_BITS + PALETTE_BITS, HEADER_BITS)),
+                                step.eq(1),
+                            ]
+                            m.d.comb += sizer.load.eq(1)
+                            m.d.sync += [rules.eq(header.rules), last_entry.eq(header.size), self.entry.eq(0)]
+                            m.d.sync += [Cat(fresh, closed).eq(0), starts_with_run.eq(header.palette)]
+                            with m.If(header.palette & (header.size != 0)):
+                                m.next = "Palette"
+                            with m.Else():
+                                m.next = "Chunks"
+            with m.State("Palette"):
+                m.d.comb += length.eq(rules.entry_bits)
+                with m.If(here):
+                    with m.If(cut(rules.entry_bits)):
+                        fail(Fault.SHORT, 0)
+                    with m.Else():
+                        m.d.comb += [step.eq(1), self.store.eq(1)]
+                        m.d.sync += [self.entry.eq(self.entry + 1)]
+                        with m.If(self.entry == last_entry):
+                            m.next = "Chunks"
+            with m.State("Chunks"):
+                m.d.comb += length.eq(sizer.length)
+                with m.If(self.chunk_valid & (self.chunk_fault != Fault.NONE)):
+                    fail_chunk()
+                with m.Elif(here & (~self.chunk_valid | self.take)):
+                    m.d.comb += [sizer.step.eq(1), step.eq(~(low_last & crosses))]
+                    m.d.sync += [
+                        self.chunk_valid.eq(1),
+                        chunk.bits.eq(sight),
+                        chunk.place.eq(place),
+                        chunk.crossed.eq(crosses & ~low_last),
+                        chunk.cut.eq(low_last & crosses),
+                        chunk.leads.eq(sizer.first & rules.runs & ~starts_with_run),
+                        *(chunk[name].eq(getattr(sizer, name)) for name in _COUNTED),
+                    ]
+                    with m.If(~sizer.indices & ~sizer.runs):
+                        m.next = "Header"
+            with m.State("Fail"):
+                start = Mux(from_chunk, Cat(chunk.place, (word - chunk.crossed)[: len(word)]), Cat(place, word))
+                m.d.sync += [self.position.eq(start + offset + 1), self.chunk_valid.eq(0)]
+                m.next = "Drain"
+            with m.State("Drain"):
+                m.d.comb += drain.eq(1)
+                with m.If(low_last):
+                    m.next = "Idle"
+        return m

@@ -30,6 +30,8 @@ class Batch:
         Symbols, tile by tile.
     starts : ndarray of int64, shape (n + 1,)
         Tile ``t`` is symbols ``starts[t]`` to ``starts[t + 1]``.
+    shapes : ndarray of int64, shape (n, 3)
+        Height, width and channels of each tile.
     modes : ndarray of uint8, shape (n,)
     bursts : ndarray of int64, shape (n,)
     checks : ndarray of uint16, shape (n,)
@@ -44,6 +46,7 @@ class Batch:
     zero_point: int
     values: Symbols
     starts: NDArray[np.int64]
+    shapes: NDArray[np.int64]
     modes: NDArray[np.uint8]
     bursts: NDArray[np.int64]
     checks: NDArray[np.uint16]
@@ -89,7 +92,7 @@ def batch_of_tensor(stream: TileStream, tensor: NDArray[np.unsignedinteger]) -> 
     spans = np.stack([ends - index.bursts * (stream.fmt.burst_bytes // 8), ends], axis=1)
     values = tensor.reshape(-1).take(order)
     made = (index.modes, index.bursts, index.checks, stream.payload, spans)
-    return Batch(stream.fmt, stream.zero_point, values, tiles.starts, *made)
+    return Batch(stream.fmt, stream.zero_point, values, tiles.starts, tiles.shapes, *made)
 
 
 def batch_of_tiles(
@@ -98,12 +101,16 @@ def batch_of_tiles(
     starts: NDArray[np.int64],
     zero_point: int,
     modes: NDArray[np.uint8] | None = None,
+    shapes: NDArray[np.int64] | None = None,
 ) -> Batch:
     """Tiles of any length in given modes, or each in the mode that a chooser must find.
 
-    The rule of the choice stands in golden/tile_format.py: fewest bursts, fewest bits, lowest mode.
+    The rule of the choice stands in golden/tile_format.py: fewest bursts, fewest bits, lowest mode. Tiles without
+    shapes are one column.
     """
-    tiles = Tiles(starts, np.stack([np.diff(starts), *2 * [np.ones(starts.size - 1, np.int64)]], axis=1))
+    if shapes is None:
+        shapes = np.stack([np.diff(starts), *2 * [np.ones(starts.size - 1, np.int64)]], axis=1)
+    tiles = Tiles(starts, shapes)
     numbers = sorted(MODES.index(mode) for mode in fmt.modes)
     bits = np.stack([codec_of(fmt, MODES[number]).tile_bits(values, tiles, zero_point) for number in numbers])
     bursts = -(-bits // fmt.burst_bits)
@@ -119,4 +126,4 @@ def batch_of_tiles(
         memory = TileMemory(words, spans, np.flatnonzero(modes == number))
         codec_of(fmt, MODES[number]).encode_tiles(values, tiles, zero_point, memory)
     checks = TRINOMIAL_15.over_spans(words, spans, payload_seeds(np.arange(tiles.count)))
-    return Batch(fmt, zero_point, values, starts, modes, bursts, checks, words, spans)
+    return Batch(fmt, zero_point, values, starts, shapes, modes, bursts, checks, words, spans)

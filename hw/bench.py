@@ -18,12 +18,17 @@ from hw.adaptive_encoder import AdaptiveEncoder
 from hw.axis import Channel
 from hw.batch import Batch
 from hw.harness import Harness, Run, Stalls
+from hw.mixed_decoder import MixedDecoder
+from hw.mixed_encoder import MixedEncoder
+from hw.mixed_ports import plain_format
 from hw.packet import Packet
 from hw.transfers import LAST, USER, Records, beats_of, fields_of, from_beats, from_fields, words_of
 
 __all__ = ["Bench", "Decoded", "Encoded"]
 
 _LAST = np.uint64(LAST)
+_PLAIN = {"encoder": Encoder, "decoder": Decoder, "adaptive_encoder": AdaptiveEncoder}
+_MIXED = {"encoder": MixedEncoder, "decoder": MixedDecoder}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +79,8 @@ class Decoded:
 class Bench:
     """The compiled models of one format and number of lanes; each is compiled when it is first used.
 
+    Where prc is a mode, one encoder takes told modes and finds them.
+
     Parameters
     ----------
     fmt : TileFormat
@@ -86,14 +93,18 @@ class Bench:
         self._fmt, self._lanes, self._folder = fmt, lanes, folder
         self._models: dict[str, Harness] = {}
         self._locks: defaultdict[str, Lock] = defaultdict(Lock)
-        self._payload = Channel("o", False, Packet(word_bits(fmt, lanes)))
+        self._mixed = "prc" in fmt.modes
+        self._payload = Channel("o", False, Packet(word_bits(plain_format(fmt), lanes)))
 
     def model(self, name: str) -> Harness:
         """The model of ``encoder``, ``decoder`` or ``adaptive_encoder``."""
-        core = {"encoder": Encoder, "decoder": Decoder, "adaptive_encoder": AdaptiveEncoder}[name]
+        if self._mixed and name == "adaptive_encoder":
+            name = "encoder"
+        core = (_MIXED if self._mixed else _PLAIN)[name]
         with self._locks[name]:
             if name not in self._models:
-                self._models[name] = Harness(core(self._fmt, self._lanes), f"thinwire_{name}", self._folder)
+                full_name = f"thinwire_{'mixed_' * self._mixed}{name}"
+                self._models[name] = Harness(core(self._fmt, self._lanes), full_name, self._folder)
             return self._models[name]
 
     def payload(self, batch: Batch) -> Records:
@@ -103,9 +114,11 @@ class Bench:
     def encode(self, batch: Batch, stalls: Stalls | None = None, adaptive: bool = False) -> Encoded:
         """Send the batch through the encoder in its modes, or let the adaptive one find them."""
         model = self.model("adaptive_encoder" if adaptive else "encoder")
-        order = {"mode": batch.modes, "zero_point": batch.zero_point, "number": batch.numbers}
+        order = {"mode": batch.modes, "zero_point": batch.zero_point, "number": batch.numbers} | self._shapes(batch)
         if adaptive:
             order |= {"mode": 0, "told": 0}
+        elif self._mixed:
+            order |= {"told": 1}
         inputs = {
             "s_axis": beats_of(model.inputs["s_axis"], batch.values, batch.starts),
             "s_axis_tile": fields_of(model.inputs["s_axis_tile"], order),
@@ -120,7 +133,7 @@ class Bench:
     ) -> Decoded:
         """Send golden's stream through the decoder, or `payload` and fields of entries in its place."""
         model = self.model("decoder")
-        order = {"count": batch.counts, "zero_point": batch.zero_point, "number": batch.numbers}
+        order = {"count": batch.counts, "zero_point": batch.zero_point, "number": batch.numbers} | self._shapes(batch)
         entry = {"mode": batch.modes, "bursts": batch.bursts, "check": batch.checks} | entry
         inputs = {
             "s_axis": self.payload(batch) if payload is None else payload,
@@ -133,6 +146,11 @@ class Bench:
         values, starts = from_beats(model.outputs["m_axis"], records)
         flags = records[(records[:, -1] & _LAST) != 0, -1]
         return Decoded(values, starts, (flags & np.uint64(USER)) != 0, run)
+
+    def _shapes(self, batch: Batch) -> dict[str, NDArray[np.int64]]:
+        """What orders say of shapes, if they do."""
+        names = ("height", "width", "channels") if self._mixed else ()
+        return {name: batch.shapes[:, axis] for axis, name in enumerate(names)}
 
 
 def _ends(records: Records) -> NDArray[np.int64]:

@@ -81,7 +81,7 @@ class MlwDecoder(wiring.Component):
                 some.eq(order.count != 0),
                 over.eq(0),
             ]
-        with m.Elif(merger.made):
+        with m.Elif(merger.made & merger.more):
             m.d.sync += beats.eq(beats - 1)
 
         # A chunk's indices and runs go on together, each to its own queue.

@@ -1,14 +1,14 @@
 """The encoder of a tile stream whose modes include prc."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Assert, Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.activations.prc import PrcFormat
-from golden.tile_format import CRC_BITS, TileFormat
+from golden.tile_format import TileFormat
 from hw.activations.chooser import WAITING_TILES, Chooser
 from hw.activations.plane_gather import PlaneGather
-from hw.activations.ports import MODE_RAW, Beat, Entry, word_bits
+from hw.activations.ports import MODE_RAW, Beat, EncodeOrder, Entry, word_bits
 from hw.activations.prc_encoder import PrcEncoder
 from hw.activations.prc_ports import prc_word_bits
 from hw.activations.tile_encoder import Encoder
@@ -19,6 +19,9 @@ from hw.queue import BitQueue, Queue
 __all__ = ["MixedEncoder", "waiting_beats"]
 
 _ENTRIES = 4
+# What waits between the choice and the encoder: the beginning of a tile while prc's words of the one before leave, and
+# those words while the tile before them does.
+_LATE_TILES, _LATE_BEATS, _LATE_WORDS, _VERDICTS = 8, 32, 16, 4
 
 
 def waiting_beats(fmt: TileFormat) -> int:
@@ -110,63 +113,76 @@ class MixedEncoder(wiring.Component):
             marks.i.payload.eq(Cat(may, must)),
             marks.i.valid.eq(accept & beat.last),
         ]
-        self._judge(m, chooser, prc, encoder, marks)
+        late = data.StructLayout({"by_prc": 1, "order": EncodeOrder(plain)})
+        m.submodules.orders = orders = Queue(late, _LATE_TILES)
+        m.submodules.beats = beats = Queue(Packet(Beat(plain, lanes)), _LATE_BEATS)
+        m.submodules.words = words = Queue(prc.o.payload.shape(), _LATE_WORDS)
+        wiring.connect(m, prc.o, words.i)
+        self._judge(m, chooser, prc, marks, orders, beats)
+        self._send(m, orders, beats, words, encoder)
+        self._entries(m, orders, encoder)
         return m
 
-    def _judge(self, m: Module, chooser: Chooser, prc: PrcEncoder, encoder: Encoder, marks: Queue) -> None:
+    def _judge(self, m: Module, chooser: Chooser, prc: PrcEncoder, marks: Queue, orders: Queue, beats: Queue) -> None:
         """With a tile's first beat out of the chooser it is decided; then its beats go on or are dropped."""
-        lanes, word_bits_of_symbol = self._lanes, self._fmt.word_bits
-        beat, order = chooser.o.payload, chooser.o_tile.payload
+        m.submodules.verdicts = verdicts = BitQueue(_VERDICTS)
+        wiring.connect(m, verdicts.o, prc.i_keep)
+        beat, order, late = chooser.o.payload, chooser.o_tile.payload, orders.i.payload
         may, must = marks.o.payload[0], marks.o.payload[1]
-        fresh, dropping, drops, decided, go = Signal(init=1), Signal(), Signal(), Signal(), Signal()
-        sending, number = Signal(), Signal(CRC_BITS, reset_less=True)
-        parts = prc_word_bits(PrcFormat(word_bits_of_symbol)) // (lanes * word_bits_of_symbol)
-        part, part_end = Signal(range(parts)), Signal()
+        fresh, dropping, drops, decided, go, first = Signal(init=1), Signal(), Signal(), Signal(), Signal(), Signal()
+        known = ~may | (prc.o_saved.valid & verdicts.i.ready)
         m.d.comb += [
-            decided.eq(~fresh | (chooser.o_tile.valid & marks.o.valid & ~sending & (~may | prc.offers))),
-            drops.eq(Mux(fresh, may & (must | (prc.saved > chooser.o_saved)), dropping)),
-            chooser.o.ready.eq(decided & (drops | (encoder.i.ready & ~sending))),
+            decided.eq(~fresh | (chooser.o_tile.valid & marks.o.valid & orders.i.ready & known)),
+            drops.eq(Mux(fresh, may & (must | (prc.o_saved.payload > chooser.o_saved)), dropping)),
+            chooser.o.ready.eq(decided & (drops | beats.i.ready)),
+            beats.i.payload.eq(beat),
+            beats.i.valid.eq(chooser.o.valid & decided & ~drops),
             go.eq(chooser.o.valid & chooser.o.ready),
-            chooser.o_tile.ready.eq(Mux(drops, go & beat.last, encoder.i_tile.ready & ~sending)),
-            marks.o.ready.eq(go & fresh),
-            prc.judge.eq(go & fresh & may),
-            prc.keep.eq(drops),
+            first.eq(go & fresh),
+            chooser.o_tile.ready.eq(go & beat.last),
+            marks.o.ready.eq(first),
+            prc.o_saved.ready.eq(first & may),
+            verdicts.i.valid.eq(first & may),
+            verdicts.i.payload.eq(drops),
+            orders.i.valid.eq(first),
+            late.by_prc.eq(drops),
+            late.order.eq(order),
         ]
+        with m.If(drops):
+            m.d.comb += late.order.mode.eq(MODE_RAW)
         with m.If(go):
             m.d.sync += [fresh.eq(beat.last), dropping.eq(drops)]
-        with m.If(prc.judge & prc.keep):
-            m.d.sync += [sending.eq(1), number.eq(order.number)]
 
-        part_end = part == parts - 1
-        symbols = prc.o.payload.data.word_select(part, lanes * word_bits_of_symbol)
-        mode = encoder.i_tile.payload
+    def _send(self, m: Module, orders: Queue, beats: Queue, words: Queue, encoder: Encoder) -> None:
+        """Beats to the encoder in the order of the tiles: symbols, or parts of prc's words."""
+        bits, by_prc = self._lanes * self._fmt.word_bits, orders.o.payload.by_prc
+        parts = prc_word_bits(PrcFormat(self._fmt.word_bits)) // bits
+        part, part_end = Signal(range(parts)), Signal()
         m.d.comb += [
-            encoder.i.valid.eq(Mux(sending, prc.o.valid, chooser.o.valid & decided & ~drops)),
-            encoder.i_tile.valid.eq(sending | (chooser.o_tile.valid & decided & ~drops)),
-            encoder.i.payload.eq(beat),
-            encoder.i_tile.payload.eq(order),
-            prc.o.ready.eq(sending & encoder.i.ready & part_end),
+            part_end.eq(part == parts - 1),
+            encoder.i_tile.valid.eq(orders.o.valid),
+            encoder.i_tile.payload.eq(orders.o.payload.order),
+            orders.o.ready.eq(encoder.i_tile.ready),
+            encoder.i.valid.eq(orders.o.valid & Mux(by_prc, words.o.valid, beats.o.valid)),
+            encoder.i.payload.eq(beats.o.payload),
+            beats.o.ready.eq(orders.o.valid & ~by_prc & encoder.i.ready),
+            words.o.ready.eq(orders.o.valid & by_prc & encoder.i.ready & part_end),
         ]
-        with m.If(sending):
+        with m.If(by_prc):
             m.d.comb += [
-                encoder.i.payload.data.symbols.eq(symbols),
-                encoder.i.payload.data.tail.eq(lanes - 1),
-                encoder.i.payload.last.eq(prc.o.payload.last & part_end),
-                mode.mode.eq(MODE_RAW),
-                mode.number.eq(number),
+                encoder.i.payload.data.symbols.eq(words.o.payload.data.word_select(part, bits)),
+                encoder.i.payload.data.tail.eq(self._lanes - 1),
+                encoder.i.payload.last.eq(words.o.payload.last & part_end),
             ]
-            with m.If(prc.o.valid & encoder.i.ready):
-                m.d.sync += part.eq(Mux(part_end, 0, part + 1))
-                with m.If(encoder.i.payload.last):
-                    m.d.sync += sending.eq(0)
-        self._entries(m, encoder, sending)
+        with m.If(by_prc & encoder.i.valid & encoder.i.ready):
+            m.d.sync += part.eq(Mux(part_end, 0, part + 1))
 
-    def _entries(self, m: Module, encoder: Encoder, sending: Signal) -> None:
+    def _entries(self, m: Module, orders: Queue, encoder: Encoder) -> None:
         """Entries with the mode that the words are of."""
         m.submodules.kinds = kinds = BitQueue(_ENTRIES)
         m.d.comb += [
-            kinds.i.payload.eq(sending),
-            kinds.i.valid.eq(encoder.i.valid & encoder.i.ready & encoder.i.payload.last),
+            kinds.i.payload.eq(orders.o.payload.by_prc),
+            kinds.i.valid.eq(orders.o.valid & orders.o.ready),
             kinds.o.ready.eq(self.o_entry.valid & self.o_entry.ready),
             self.o_entry.valid.eq(encoder.o_entry.valid),
             encoder.o_entry.ready.eq(self.o_entry.ready),
@@ -174,3 +190,5 @@ class MixedEncoder(wiring.Component):
         ]
         with m.If(kinds.o.payload):
             m.d.comb += self.o_entry.payload.mode.eq(MODE_PRC)
+        # An encoder has begun no more tiles than their kinds are kept.
+        m.d.sync += Assert(~kinds.i.valid | kinds.i.ready)

@@ -41,12 +41,8 @@ class UnitEmitter(wiring.Component):
         Units that are full, of any lanes.
     end, lanes : In
         With the last units of a tile: it is coded, and began with so many lanes.
-    sized : In, if `judged`
-        Another tile that is coded may be judged.
-    opens : Out
-        A tile begins: its number in the ring of tiles is `place`.
-    offers, judge, keep : Out, In, In, if `judged`
-        A tile waits to be judged, is judged, and then sent or dropped.
+    i_keep : In(stream of 1 bit), if `judged`
+        Whether a tile is sent or dropped, for each before it is.
     o : Out(stream of Packet(word))
     """
 
@@ -63,10 +59,8 @@ class UnitEmitter(wiring.Component):
                 "units": In(fmt.unit_bits).array(fmt.lanes),
                 "end": In(1),
                 "lanes": In(3),
-                "opens": Out(1),
-                "place": Out(ceil_log2(TILES)),
                 "o": Out(stream.Signature(Packet(prc_word_bits(fmt)))),
-                **({"sized": In(1), "offers": Out(1), "judge": In(1), "keep": In(1)} if judged else {}),
+                **({"i_keep": In(stream.Signature(1))} if judged else {}),
             }
         )
 
@@ -128,16 +122,11 @@ class UnitEmitter(wiring.Component):
         go, done, full_go = Signal(), Signal(), Signal()
         # A tile that is judged is kept, or all that was put of it is passed over.
         kept, drops, present = Signal(init=not self._judged), Signal(), Signal()
+        m.d.comb += [present.eq(tiles_used != 0), drops.eq(active & ~kept)]
         if self._judged:
-            m.d.comb += [
-                self.offers.eq(active & ~kept),
-                drops.eq(self.offers & self.judge & ~self.keep),
-                present.eq((tiles_used != 0) & self.sized),
-            ]
-            m.d.sync += kept.eq(Mux(self.opens, 0, kept | (self.judge & self.keep)))
-        else:
-            m.d.comb += present.eq(tiles_used != 0)
-        m.d.comb += [self.opens.eq(tiles.read), self.place.eq(tile_head)]
+            m.d.comb += [present.eq((tiles_used != 0) & self.i_keep.valid), self.i_keep.ready.eq(tiles.read)]
+            with m.If(tiles.read):
+                m.d.sync += kept.eq(self.i_keep.payload)
 
         opening = Signal(2)
         m.d.comb += opening.eq(Cat(phase == 0, phase == 1))

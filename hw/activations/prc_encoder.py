@@ -15,6 +15,7 @@ from hw.activations.prc_size import SizeCounter, saved_bits
 from hw.activations.prc_survey import LaneSurvey
 from hw.memory import Memory
 from hw.packet import Packet
+from hw.queue import Queue
 
 __all__ = ["PrcEncoder"]
 
@@ -53,10 +54,10 @@ class PrcEncoder(wiring.Component):
         A symbol of each lane; those of lanes without a plane are ignored.
     o : Out(stream of Packet(word))
         Streams, each filled up to whole words with zeros; `last` with the last word of each.
-    offers, saved : Out, if `judged`
-        A coded tile waits to be judged; its stream saves so many bits against the symbols as they are, or none.
-    judge, keep : In, if `judged`
-        The tile is judged; it is sent, or dropped.
+    o_saved : Out(stream of bits), if `judged`
+        For each coded tile the bits that its stream saves against its symbols as they are; 0 if none.
+    i_keep : In(stream of 1 bit), if `judged`
+        Whether it is sent, or dropped.
     """
 
     i_tile: stream.Interface
@@ -66,13 +67,13 @@ class PrcEncoder(wiring.Component):
     def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int] = (8, 8, 32), judged: bool = False) -> None:
         check_parameters(fmt, tile)
         self._fmt, self._tile, self._judged = fmt, tile, judged
-        verdict = {"offers": Out(1), "saved": Out(saved_bits(fmt, tile)), "judge": In(1), "keep": In(1)}
+        saved = stream.Signature(saved_bits(fmt, tile))
         super().__init__(
             {
                 "i_tile": In(stream.Signature(PlaneOrder(fmt, tile))),
                 "i": In(stream.Signature(data.ArrayLayout(fmt.word_bits, fmt.lanes))),
                 "o": Out(stream.Signature(Packet(prc_word_bits(fmt)))),
-                **(verdict if judged else {}),
+                **({"o_saved": Out(saved), "i_keep": In(stream.Signature(1))} if judged else {}),
             }
         )
 
@@ -275,23 +276,8 @@ class PrcEncoder(wiring.Component):
                 size.lanes.eq(tile_lanes),
                 size.ahead.eq(asks),
             ]
-            self._sizes(m, size, emitter)
+            m.submodules.sizes = sizes = Queue(len(size.saved), TILES)
+            m.d.comb += [sizes.i.valid.eq(size.valid), sizes.i.payload.eq(size.saved)]
+            wiring.connect(m, sizes.o, wiring.flipped(self.o_saved))
+            wiring.connect(m, wiring.flipped(self.i_keep), emitter.i_keep)
         return m
-
-    def _sizes(self, m: Module, size: SizeCounter, emitter: UnitEmitter) -> None:
-        """What each tile saves, until it is judged."""
-        m.submodules.sizes = sizes = Memory(len(self.saved), TILES)
-        tail, sized = Signal(range(TILES)), Signal(range(TILES + 1))
-        m.d.comb += [
-            sizes.write.eq(size.valid),
-            sizes.write_address.eq(tail),
-            sizes.write_data.eq(size.saved),
-            sizes.read.eq(emitter.opens),
-            sizes.read_address.eq(emitter.place),
-            self.saved.eq(sizes.read_data),
-            emitter.sized.eq(sized != 0),
-            emitter.judge.eq(self.judge),
-            emitter.keep.eq(self.keep),
-            self.offers.eq(emitter.offers),
-        ]
-        m.d.sync += [tail.eq(tail + size.valid), sized.eq(sized + size.valid - emitter.opens)]

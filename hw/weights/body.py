@@ -6,23 +6,27 @@ from amaranth.lib.wiring import In, Out
 
 from hw.bits import any_of
 from hw.packet import Packet
-from hw.weights.huffman import PLACE_BITS
 from hw.weights.ports import POSITION_BITS
+from hw.weights.sums import less_one, total
 
-__all__ = ["BODY_WORDS_BITS", "SIGHT_BITS", "WORD_BITS", "BodyReader"]
+__all__ = ["BODY_WORDS_BITS", "PART_WORDS_BITS", "PLACE_BITS", "SIGHT_BITS", "WORD_BITS", "BodyReader"]
 
+PLACE_BITS = 6
+"""Bits of a place in a word."""
 WORD_BITS = 1 << PLACE_BITS
 SIGHT_BITS = 32
 """Bits that are seen at once, and most that are taken at once: a centroid, an entry point."""
 BODY_WORDS_BITS = POSITION_BITS - PLACE_BITS + 2
 """Bits of a number of words of all parts together."""
+PART_WORDS_BITS = 9
+"""Bits of a count of words within tables: all that tables can tell is shorter."""
 
 
 class BodyReader(wiring.Component):
     """Words of a tensor in, the next 32 bits out.
 
     Two words are in sight and one waits. Bits are taken by telling the place behind them. As many words are asked for
-    as the tensor has; those that do not come are zeros.
+    as the tensor has; behind them, zeros can be taken without end.
 
     Members
     -------
@@ -39,8 +43,9 @@ class BodyReader(wiring.Component):
         Go on to the next word, if this one is begun, and count from there.
     rest : Out
         A bit of what `part` would leave behind is set.
-    dry : Out
-        No more bits will come, or none after the word in sight though the tensor should have more.
+    dry, short : Out
+        Nothing is in sight but zeros behind the tensor's words; none come after the word in sight, though they should.
+        `dry` is set for both.
     drain : In
         Take words up to the packet's last one.
     drained, cut, over : Out
@@ -58,12 +63,13 @@ class BodyReader(wiring.Component):
                 "sight": Out(SIGHT_BITS),
                 "ready": Out(1),
                 "place": Out(PLACE_BITS),
-                "word": Out(POSITION_BITS - PLACE_BITS),
+                "word": Out(PART_WORDS_BITS),
                 "take": In(1),
                 "behind": In(PLACE_BITS + 1),
                 "part": In(1),
                 "rest": Out(1),
                 "dry": Out(1),
+                "short": Out(1),
                 "drain": In(1),
                 "drained": Out(1),
                 "cut": Out(1),
@@ -77,7 +83,7 @@ class BodyReader(wiring.Component):
         has_low, has_high, has_spare = Signal(), Signal(), Signal()
         left, wanted, ended = Signal(BODY_WORDS_BITS), Signal(), Signal()
         accept, last, moves, fills = Signal(), self.i.payload.last, Signal(), Signal()
-        place, word = Signal(PLACE_BITS), Signal(POSITION_BITS - PLACE_BITS)
+        place, word = Signal(PLACE_BITS), Signal(PART_WORDS_BITS)
         m.d.comb += [
             self.place.eq(place),
             self.word.eq(word),
@@ -86,8 +92,9 @@ class BodyReader(wiring.Component):
             moves.eq(~has_low | (self.take & self.behind[-1]) | (self.part & (place != 0))),
             fills.eq(moves | ~has_high),
             ended.eq(~wanted & ~has_spare),
-            self.ready.eq(has_low & (has_high | ended)),
-            self.dry.eq(ended & ~has_high & (~has_low | self.cut)),
+            self.ready.eq((has_low & has_high) | ended),
+            self.short.eq(ended & ~has_high & self.cut),
+            self.dry.eq((ended & ~has_high & ~has_low) | self.short),
         ]
         # The window: the largest shift first, as what it leaves is narrow.
         sight = Cat(low, high[: SIGHT_BITS - 1])
@@ -100,7 +107,7 @@ class BodyReader(wiring.Component):
         with m.If(fills):
             m.d.sync += [high.eq(Mux(has_spare, spare, 0)), has_high.eq(has_spare), has_spare.eq(0)]
         with m.If(accept & ~self.drain):
-            m.d.sync += [spare.eq(self.i.payload.data), has_spare.eq(1), left.eq(left - 1)]
+            m.d.sync += [spare.eq(self.i.payload.data), has_spare.eq(1), left.eq(less_one(left))]
             m.d.sync += wanted.eq(~last & (left != 1))
             m.d.sync += self.cut.eq(last & (left != 1))
         with m.If(accept):
@@ -109,11 +116,14 @@ class BodyReader(wiring.Component):
         with m.If(self.part):
             m.d.sync += [place.eq(0), word.eq(0)]
         with m.Elif(self.take):
-            m.d.sync += [place.eq(self.behind), word.eq(Mux(self.behind[-1], word + 1, word))]
+            m.d.sync += [
+                place.eq(self.behind),
+                word.eq(Mux(self.behind[-1], total(word, Const(0), len(word), 1), word)),
+            ]
         with m.If(self.start):
             m.d.sync += [place.eq(0), word.eq(0), left.eq(self.words), wanted.eq(self.words != 0)]
             m.d.sync += [self.drained.eq(self.words == 0), self.cut.eq(0), self.over.eq(0)]
-            m.d.sync += [has_low.eq(0), has_high.eq(0), has_spare.eq(0)]
+            m.d.sync += [has_low.eq(0), has_high.eq(0), has_spare.eq(0), high.eq(0)]
 
         # Bits of the word in sight behind the place: shared by halves, for every place at once.
         begun = [Signal(name=f"begun_{k}") for k in range(8)]

@@ -1,20 +1,22 @@
 """Stored tables to what a decoder looks at: codebook, codes, and symbols in the order of their codewords."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.weights.canonical import LONGEST, MOST_SYMBOLS
 from hw.memory import Memory
-from hw.weights.body import SIGHT_BITS
-from hw.weights.huffman import INDEX_BITS, PLACE_BITS, Code
+from hw.weights.body import PLACE_BITS, SIGHT_BITS
+from hw.weights.huffman import INDEX_BITS, Code
 from hw.weights.ports import Fault
+from hw.weights.sums import difference, less_one, not_below, total
 
 __all__ = ["LEVEL_BITS", "CodeLoader"]
 
 LEVEL_BITS = 32
 """Bits of a stored level: float32."""
 _FIRST_BITS, _SPAN_BITS, _COUNT_BITS, _LEAST_GAP = 16, 9, 8, 3
+_HALF = 1 << (_FIRST_BITS - 1)
 _LIMITS = {(1, 1): (-128, 127), (1, 0): (0, 255), (0, 1): (-32768, 32767), (0, 0): (0, 32767)}
 
 
@@ -87,16 +89,16 @@ class CodeLoader(wiring.Component):
         counts = Array(Signal(INDEX_BITS + 1, name=f"count_{n}") for n in range(LONGEST + 1))
         which, count, put, new_count = Signal(4), Signal(INDEX_BITS + 1), Signal(), Signal(INDEX_BITS + 1)
         m.d.comb += [
-            self.behind.eq(self.place + size),
+            self.behind.eq(total(self.place, size, PLACE_BITS + 1)),
             go.eq(self.ready & ~self.dry),
             count.eq(counts[which]),
-            new_count.eq(count + 1),
+            new_count.eq(total(count, Const(0), len(count), 1)),
         ]
         with m.If(put):
             m.d.sync += counts[which].eq(new_count)
 
-        first, span_less_1 = Signal(signed(_FIRST_BITS)), Signal(_SPAN_BITS)
-        number, total, fresh = Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1), Signal()
+        first, span_less_1 = Signal(_FIRST_BITS), Signal(_SPAN_BITS)
+        number, listed_count, fresh = Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1), Signal()
         last, length = Signal(4), Signal(4)
         m.d.comb += self.level.eq(sight)
 
@@ -134,7 +136,7 @@ class CodeLoader(wiring.Component):
             with m.State("Header"):
                 read(_FIRST_BITS + _SPAN_BITS)
                 m.d.sync += [first.eq(sight[:_FIRST_BITS]), span_less_1.eq(sight[_FIRST_BITS:])]
-                m.d.sync += [number.eq(0), total.eq(0), last.eq(0), *(counter.eq(0) for counter in counts)]
+                m.d.sync += [number.eq(0), listed_count.eq(0), last.eq(0), *(counter.eq(0) for counter in counts)]
                 with m.If(go):
                     m.next = "Steps"
             with m.State("Steps"):
@@ -142,20 +144,20 @@ class CodeLoader(wiring.Component):
                 behind, wrong, ends = Signal(INDEX_BITS + 1), Signal(), Signal()
                 read(bits)
                 m.d.comb += [
-                    behind.eq(number + advance),
+                    behind.eq(total(number, advance, len(number))),
                     which.eq(now),
                     put.eq(go & present),
-                    ends.eq(behind > span_less_1),
+                    ends.eq(~not_below(span_less_1, behind)),
                     wrong.eq(Mux(present, (now == 0) | now[-1], (number == 0) | ends)),
                     listed.write.eq(go & present),
-                    listed.write_address.eq(total),
+                    listed.write_address.eq(listed_count),
                     listed.write_data.eq(Cat(number[:INDEX_BITS], now[:4])),
                 ]
                 m.d.sync += length.eq(1)
                 with m.If(go):
                     m.d.sync += number.eq(behind)
                     with m.If(present):
-                        m.d.sync += [last.eq(now), total.eq(total + 1)]
+                        m.d.sync += [last.eq(now), listed_count.eq(total(listed_count, Const(0), len(listed_count), 1))]
                     with m.If(wrong):
                         refuse()
                     with m.Elif(ends):
@@ -181,8 +183,8 @@ class CodeLoader(wiring.Component):
                     self.address.eq(Cat(count[:INDEX_BITS], of_weights)),
                     self.symbol.eq(listed.read_data),
                 ]
-                m.d.sync += [number.eq(number + 1), fresh.eq(1)]
-                with m.If(fresh & (number == total)):
+                m.d.sync += [number.eq(total(number, Const(0), len(number), 1)), fresh.eq(1)]
+                with m.If(fresh & (number == listed_count)):
                     with m.If(~of_weights & has_weights):
                         m.d.sync += of_weights.eq(1)
                         m.next = "Header"
@@ -208,8 +210,8 @@ class CodeLoader(wiring.Component):
             read(LEVEL_BITS)
             m.d.comb += self.write_level.eq(go)
             with m.If(go):
-                m.d.sync += [before.eq(key), left.eq(left - 1)]
-                with m.If((magnitude == 0) | magnitude[23:].all() | (key <= before)):
+                m.d.sync += [before.eq(key), left.eq(less_one(left))]
+                with m.If((magnitude == 0) | magnitude[23:].all() | not_below(before, key)):
                     refuse()
                 with m.Elif(left == 1):
                     begin_table()
@@ -223,18 +225,18 @@ class CodeLoader(wiring.Component):
         m.d.comb += [
             opening.eq(length == 1),
             start.eq(Mux(opening, 0, limit << 1)),
-            limit_now.eq(start + count),
+            limit_now.eq(total(start, count, LONGEST + 2)),
             slack_then.eq(Mux(opening, 1, slack)),
-            slack_now.eq((slack_then << 1) - count),
+            slack_now.eq(difference(Cat(Const(0, 1), slack_then), count, LONGEST + 2)),
             new_count.eq(Mux(opening, 0, place)),
         ]
         m.d.sync += [
             limit.eq(limit_now),
             slack.eq(slack_now),
-            place.eq(new_count + count),
+            place.eq(total(new_count, count, len(place))),
             over.eq(slack_now[-1] | (over & ~opening)),
         ]
-        base = (new_count - start)[:INDEX_BITS]
+        base = difference(new_count, start, INDEX_BITS)
         with m.Switch(length):
             for n in range(1, LONGEST + 1):
                 with m.Case(n):
@@ -244,26 +246,28 @@ class CodeLoader(wiring.Component):
                             m.d.sync += self.codes[k][f"base_{n}"].eq(base)
 
         # The escape is the last symbol, so its codeword is the last of its length; shifted to the left end.
-        escape, mask, greatest = Signal(LONGEST), Signal(LONGEST), Signal(signed(_FIRST_BITS + 2))
-        m.d.comb += greatest.eq(first + span_less_1)
+        escape, mask = Cat(reversed(self.escape)), Cat(reversed(self.escape_mask))
+        # Symbols and what they must be, counted from the least there is.
+        least, greatest = Signal(_FIRST_BITS), Signal(_FIRST_BITS + 1)
+        low, high = Signal(_FIRST_BITS), Signal(_FIRST_BITS)
+        m.d.comb += [
+            least.eq(Cat(first[:-1], ~first[-1])),
+            greatest.eq(total(least, span_less_1, len(greatest))),
+        ]
         with m.If(of_weights):
             m.d.sync += self.firsts[1].eq(first)
-        with m.Else():
-            m.d.sync += self.firsts[0].eq(first)
-            m.d.sync += self.escapes.eq(self.escape_form & (greatest == self.limit))
-            m.d.sync += Cat(reversed(self.escape)).eq(Mux(length == last, limit_now - 1, escape << 1))
-            m.d.sync += Cat(reversed(self.escape_mask)).eq(Mux(length == last, -1, mask << 1))
-        m.d.comb += [escape.eq(Cat(reversed(self.escape))), mask.eq(Cat(reversed(self.escape_mask)))]
-
-        low, high = Signal(signed(_FIRST_BITS + 2)), Signal(signed(_FIRST_BITS + 2))
-        m.d.comb += high.eq(self.limit)
-        with m.If(of_weights):
-            for (narrow, negative), (least, most) in _LIMITS.items():
+            for (narrow, negative), (lowest, highest) in _LIMITS.items():
                 with m.If((self.narrow == narrow) & (self.negative == negative)):
-                    m.d.comb += [low.eq(least), high.eq(most)]
+                    m.d.comb += [low.eq(lowest + _HALF), high.eq(highest + _HALF)]
+        with m.Else():
+            m.d.comb += [low.eq(_HALF), high.eq(_HALF | self.limit)]
+            m.d.sync += self.firsts[0].eq(first)
+            m.d.sync += self.escapes.eq(self.escape_form & (greatest == high))
+            m.d.sync += escape.eq(Mux(length == last, less_one(limit_now), Cat(Const(0, 1), escape)))
+            m.d.sync += mask.eq(Mux(length == last, -1, Cat(Const(0, 1), mask)))
         lone = (span_less_1 == 0) & (last == 1)
         whole = ~over & (slack_now == 0)
-        return lone | whole, (first >= low) & (greatest <= high)
+        return lone | whole, not_below(least, low) & not_below(high, greatest)
 
 
 def _step(sight: Value, last: Value) -> tuple[Value, Value, Value, Value]:

@@ -1,32 +1,36 @@
-"""Canonical Huffman codes: one codeword, and several in a row, out of a window of the stream.
+"""Canonical Huffman codes: up to three codewords in a cycle, out of a window of the stream.
 
 *Why one stream with a window.* Entry points would let several decoders work at once, each on a block of its own; but
-weights must come out in order, so that all but one of them would need memory for a whole block. Here S codewords are
-read in every cycle, one behind the other. What makes that fast is that only *lengths* are in the loop from one codeword
-to the next, and only the first codeword of a cycle may be long: the others have at most `SHORT` bits, and a longer one
-waits and is the first of the next cycle. Of codewords that are chosen by count few are longer.
+weights must come out in order, so that all but one of them would need memory for a whole block. Here up to three
+codewords are read in a cycle, one behind the other. All that the next cycle needs to know is their lengths, and these
+are not found one after the other: the second codeword's length is worked out for each place at which it can begin, so
+is the third's, and then chosen. To keep that small, only the first codeword may be long: the second has at most 8 bits
+and begins within 8 bits, the third has at most 5. What is longer waits and is the next cycle's first. Codewords that
+are chosen by count are mostly short.
 
 *Length.* Left-aligned, the codewords of a canonical code ascend with their length, so a codeword has more than l bits
 where the next l bits of the stream, as a number, are not below `limit_l`, the number above the last codeword of l bits.
-All lengths are compared at once: five levels of multiplexers for 15 bits, and the comparisons together are the length
-in unary. *Symbol*, one cycle later: the codeword plus `base_l` is its place in the order of codewords; a memory holds
-the symbols in that order (hw/weights/code_loader.py fills it).
+All lengths are compared at once, and the comparisons together are the length in unary. *Symbol*, one cycle later: the
+codeword plus `base_l` is its place in the order of codewords; a memory holds the symbols in that order
+(hw/weights/code_loader.py fills it).
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import bits_for, ceil_log2
 
 from golden.weights.canonical import LONGEST, MOST_SYMBOLS
+from hw.weights.sums import not_below, total
 
-__all__ = ["INDEX_BITS", "PLACE_BITS", "SHORT", "Code", "CodeLane", "CodeWindow", "window_bits"]
+__all__ = ["INDEX_BITS", "LONGEST_OF_SLOT", "SIZE_BITS", "WINDOW_BITS", "Code", "CodeIndex", "CodeWindow"]
 
-SHORT = 8
-"""Most bits of a codeword that is not the first of its cycle."""
+LONGEST_OF_SLOT = (LONGEST, 8, 5)
+"""Most bits of the first, second and third codeword of a cycle; the second begins within as many as it may have."""
+WINDOW_BITS = 21
+"""Bits in sight: two of 8 and one of 5, or one of 15."""
+SIZE_BITS = bits_for(WINDOW_BITS)
 INDEX_BITS = ceil_log2(MOST_SYMBOLS)
-PLACE_BITS = 6
-"""Bits of a place in a payload word."""
 
 
 class Code(data.StructLayout):
@@ -41,85 +45,54 @@ class Code(data.StructLayout):
         super().__init__(limits | {f"base_{length}": INDEX_BITS for length in range(1, LONGEST + 1)})
 
 
-def window_bits(slots: int) -> int:
-    """Bits that `slots` codewords have at most."""
-    return LONGEST + (slots - 1) * SHORT
-
-
-def _not_below(number: Value, limit: Value) -> Value:
-    """``number >= limit``, as a tree of multiplexers: the higher part decides unless it is equal."""
-    differs: list[Value] = [number[k] ^ limit[k] for k in range(len(number))]
-    above: list[Value] = [number[0] | ~limit[0], *(number[k] for k in range(1, len(number)))]
-    differs.append(limit[-1])
-    above.append(Const(0, 1))
-    while len(above) > 1:
-        pairs = range(0, len(above) - 1, 2)
-        odd = slice(len(above) & ~1, None)
-        above, differs = (
-            [*(Mux(differs[k + 1], above[k + 1], above[k]) for k in pairs), *above[odd]],
-            [*(differs[k] | differs[k + 1] for k in pairs), *differs[odd]],
-        )
-    return above[0]
-
-
 def _pick(values: list[Value], select: Value) -> Value:
-    """One of as many values as `select` has numbers, as a tree that uses its top bit first."""
+    """One of at most ``2**len(select)`` values, as a tree that looks at the top bit last."""
     if len(values) == 1:
         return values[0]
     half = 1 << (len(select) - 1)
     if len(values) <= half:
         return _pick(values, select[:-1])
-    low, high = _pick(values[:half], select[:-1]), _pick(values[half:], select[:-1])
-    return Mux(select[-1], high, low)
+    return Mux(select[-1], _pick(values[half:], select[:-1]), _pick(values[:half], select[:-1]))
 
 
-def _unary_to_binary(longer: list[Value]) -> list[Value]:
-    """How many of ``2**n - 1`` flags are set, which are set from the first one on; the top bit needs no gate."""
-    if len(longer) == 1:
-        return [longer[0]]
-    half = len(longer) // 2
-    top = longer[half]
-    rest = [Mux(top, high, low) for low, high in zip(longer[:half], longer[half + 1 :], strict=True)]
-    return [*_unary_to_binary(rest), top]
+def _count(flags: list[Value], values: list[Value]) -> Value:
+    """``values[n]`` where the first n of `flags` are set, and no other."""
+    if len(values) == 1:
+        return values[0]
+    half = len(values) // 2
+    return Mux(flags[half - 1], _count(flags[half:], values[half:]), _count(flags[: half - 1], values[:half]))
 
 
-class CodeLane(wiring.Component):
-    """One codeword: its length at once, its place in the order of codewords one step later.
+class CodeIndex(wiring.Component):
+    """The place of a codeword in the order of codewords, one step after its length is known.
 
     Parameters
     ----------
     longest : int
-        Bits of the longest codeword that is seen: 15 or 8.
+        Bits of the longest codeword.
 
     Members
     -------
-    sight : In
-        The next bits of the stream.
-    second : In
-        The codeword is of the second code.
+    sight, size_less_1, second : In
+        The stream from the codeword on, the codeword's bits less 1, and whether it is of the second code.
     codes : In
     step : In
         Go on: what is seen now is looked up in the next step.
-    size_less_1 : Out
-        Bits of the codeword less 1.
-    unknown : Out
-        No codeword, or a longer one.
     index : Out
-        One step later: place in the order of codewords, the code's number on top.
+        One step later: its place, the code's number on top.
     """
 
     def __init__(self, longest: int) -> None:
-        if longest not in (SHORT, LONGEST):
-            raise ValueError(f"longest must be {SHORT} or {LONGEST}, not {longest!r}")
+        if not 1 <= longest <= LONGEST:
+            raise ValueError(f"longest must be in 1..{LONGEST}, not {longest!r}")
         self.longest = longest
         super().__init__(
             {
                 "sight": In(longest),
+                "size_less_1": In(ceil_log2(longest)),
                 "second": In(1),
                 "codes": In(Code()).array(2),
                 "step": In(1),
-                "size_less_1": Out(ceil_log2(longest)),
-                "unknown": Out(1),
                 "index": Out(INDEX_BITS + 1),
             }
         )
@@ -127,53 +100,44 @@ class CodeLane(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         first, second = self.codes
-        longer = []
-        for length in range(1, self.longest + 1):
-            number, limit = Cat(reversed(self.sight[:length])), Signal(length + 1, name=f"limit_{length}")
-            flag = Signal(name=f"longer_{length}")
-            m.d.comb += limit.eq(Mux(self.second, second[f"limit_{length}"], first[f"limit_{length}"]))
-            m.d.comb += flag.eq(_not_below(number, limit))
-            longer.append(flag)
-        top = (1 << len(self.size_less_1)) - 1
-        m.d.comb += [self.unknown.eq(longer[-1]), self.size_less_1.eq(Cat(_unary_to_binary(longer[:top])))]
-
         seen, size_less_1 = Signal(self.longest, reset_less=True), Signal.like(self.size_less_1, reset_less=True)
-        is_second, base = Signal(reset_less=True), Signal(INDEX_BITS)
+        is_second = Signal(reset_less=True)
         with m.If(self.step):
             m.d.sync += [seen.eq(self.sight), size_less_1.eq(self.size_less_1), is_second.eq(self.second)]
         bases = [Mux(is_second, second[f"base_{n}"], first[f"base_{n}"]) for n in range(1, self.longest + 1)]
         # All lengths at one end: shifting by what is missing leaves the codeword as a number.
-        aligned = Cat(Const(0, top + 1 - self.longest), reversed(seen))
-        m.d.comb += [
-            base.eq(_pick(bases, size_less_1)),
-            self.index.eq(Cat(((aligned >> ~size_less_1)[:INDEX_BITS] + base)[:INDEX_BITS], is_second)),
-        ]
+        aligned = Cat(Const(0, (1 << len(size_less_1)) - self.longest), reversed(seen))
+        for k in reversed(range(len(size_less_1))):
+            aligned = Mux(size_less_1[k], aligned, aligned[1 << k :])
+        index = total(aligned[:INDEX_BITS], _pick(bases, size_less_1), INDEX_BITS)
+        m.d.comb += self.index.eq(Cat(index, is_second))
         return m
 
 
 class CodeWindow(wiring.Component):
-    """`slots` codewords of one stream in a cycle, of two codes in turn.
+    """Up to `slots` codewords of one stream in a cycle, of two codes in turn.
 
     A codeword of the first code (a run) is followed by one of the second (a weight), this by one of the first. The
-    *escape* of the first code is followed by one of the first. With `dense` all are of the second code.
+    *escape* of the first code is followed by one of the first, and ends the cycle. With `dense` all are of the second.
 
     Parameters
     ----------
     slots : int
+        1..3.
 
     Members
     -------
-    sight, place : In
-        The next bits of the stream, and where they begin in their word.
+    sight : In
+        The next bits of the stream.
     second, dense : In
         Whether the first codeword is of the second code; whether all are.
     alone : In
         Take no more than the first codeword.
     codes : In
     escapes, escape, escape_mask : In
-        The escape's codeword, left-aligned, first bit lowest, and which of its bits count; if there is one.
+        The escape's codeword, first bit lowest, and which bits it has; if there is one.
     step : In
-        As of `CodeLane`.
+        As of `CodeIndex`.
     taken : Out
         The codewords that are taken. The first is, whatever it is.
     seconds : Out
@@ -182,8 +146,8 @@ class CodeWindow(wiring.Component):
         Bits of each less 1.
     unknown : Out
         The first is no codeword.
-    behind : Out
-        Place behind those that are taken; with a bit more.
+    size : Out
+        Bits of all that are taken.
     next_second : Out
         Which code goes on.
     indices : Out
@@ -191,13 +155,12 @@ class CodeWindow(wiring.Component):
     """
 
     def __init__(self, slots: int) -> None:
-        if slots < 1:
-            raise ValueError(f"slots must be 1 or more, not {slots!r}")
+        if not 1 <= slots <= len(LONGEST_OF_SLOT):
+            raise ValueError(f"slots must be in 1..{len(LONGEST_OF_SLOT)}, not {slots!r}")
         self.slots = slots
         super().__init__(
             {
-                "sight": In(window_bits(slots)),
-                "place": In(PLACE_BITS),
+                "sight": In(WINDOW_BITS),
                 "second": In(1),
                 "dense": In(1),
                 "alone": In(1),
@@ -208,9 +171,9 @@ class CodeWindow(wiring.Component):
                 "step": In(1),
                 "taken": Out(slots),
                 "seconds": Out(slots),
-                "sizes": Out(4).array(slots),
+                "sizes": Out(ceil_log2(LONGEST)).array(slots),
                 "unknown": Out(1),
-                "behind": Out(PLACE_BITS + 1),
+                "size": Out(SIZE_BITS),
                 "next_second": Out(1),
                 "indices": Out(INDEX_BITS + 1).array(slots),
             }
@@ -218,39 +181,89 @@ class CodeWindow(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        sight: Value = self.sight
-        place: Value = self.place
-        second: Value = self.second
-        taken: Value = Const(1, 1)
+        # Codes take turns, so the third codeword's is the first's.
+        others = self.dense | ~self.second
+        even, odd = self._limits(m, "even", self.second), self._limits(m, "odd", others)
+        turns = [self.second, others, self.second]
+
+        # What is found at the place of each codeword: its bits, whether it is none, its length, and where it ends.
+        longer = self._longer(m, self.sight, even, LONGEST, "first")
+        found = [_found(self.sight, longer, 0)]
+        if self.slots > 1:
+            longest = LONGEST_OF_SLOT[1]
+            at = [self._at(m, begin, odd, longest) for begin in range(1, longest + 1)]
+            found.append(_count(longer[: longest - 1], at))
+        if self.slots > 2:
+            # Two codewords end 2 to 16 bits behind the first one's beginning.
+            at = [self._at(m, begin, even, LONGEST_OF_SLOT[2]) for begin in range(2, 2 * longest + 1)]
+            found.append(_pick([at[0], at[0], *at], found[1][-SIZE_BITS:]))
+
+        going: Value = Const(1, 1)
         for k in range(self.slots):
-            m.submodules[f"lane_{k}"] = lane = CodeLane(SHORT if k else LONGEST)
-            if k:
-                taken = taken & ~self.alone & ~lane.unknown
+            bits, size_bits = LONGEST_OF_SLOT[k], ceil_log2(LONGEST_OF_SLOT[k])
+            here = Signal(len(found[k]), name=f"found_{k}")
+            m.d.comb += here.eq(found[k])
+            seen, unknown = here[:bits], here[bits]
+            size_less_1, end = here[bits + 1 : bits + 1 + size_bits], here[-SIZE_BITS:]
+            escaping, after = Signal(name=f"escaping_{k}"), Signal(name=f"after_{k}")
+            wrong = (seen ^ self.escape[:bits]) & self.escape_mask[:bits]
+            if k == 0:
+                m.d.comb += self.unknown.eq(unknown)
             else:
-                m.d.comb += self.unknown.eq(lane.unknown)
-            bits = lane.longest
-            escaping, after, behind = Signal(name=f"escaping_{k}"), Signal(name=f"after_{k}"), Signal(PLACE_BITS + 1)
-            wrong = (sight[:bits] ^ self.escape[:bits]) & self.escape_mask[:bits]
+                going = going & ~unknown
+            if k == 1:
+                going = going & ~self.alone & ~longer[LONGEST_OF_SLOT[1] - 1]
+            m.submodules[f"index_{k}"] = index = CodeIndex(bits)
             m.d.comb += [
-                lane.sight.eq(sight[:bits]),
-                lane.second.eq(second),
-                *(lane.codes[n].eq(self.codes[n]) for n in range(2)),
-                lane.step.eq(self.step),
-                escaping.eq(self.escapes & ~wrong.any()),
-                after.eq(self.dense | ~(second | escaping)),
-                # One more than the sum, by a carry.
-                behind.eq(Mux(taken, (Cat(Const(1, 1), place) + Cat(Const(1, 1), lane.size_less_1))[1:], place)),
-                self.taken[k].eq(taken),
-                self.seconds[k].eq(second),
-                self.sizes[k].eq(lane.size_less_1),
-                self.indices[k].eq(lane.index),
+                escaping.eq(self.escapes & ~turns[k] & ~wrong.any()),
+                after.eq(self.dense | (~turns[k] & ~escaping)),
+                index.sight.eq(seen),
+                index.size_less_1.eq(size_less_1),
+                index.second.eq(turns[k]),
+                *(index.codes[n].eq(self.codes[n]) for n in range(2)),
+                index.step.eq(self.step),
+                self.taken[k].eq(going),
+                self.seconds[k].eq(turns[k]),
+                self.sizes[k].eq(size_less_1),
+                self.indices[k].eq(index.index),
             ]
-            rest = sight[1:]
-            for b in reversed(range(len(lane.size_less_1))):
-                rest = Mux(lane.size_less_1[b], rest[1 << b :], rest)
-            sight, place = rest[: (self.slots - 1 - k) * SHORT], behind
-            with m.If(taken):
-                m.d.comb += self.next_second.eq(after)
-            second = after
-        m.d.comb += self.behind.eq(place)
+            with m.If(going):
+                m.d.comb += [self.size.eq(end), self.next_second.eq(after)]
+            going = going & ~escaping
         return m
+
+    def _limits(self, m: Module, name: str, second: Value) -> list[Value]:
+        """The limits of the code whose turn it is."""
+        limits = []
+        for length in range(1, LONGEST + 1):
+            limit = Signal(length + 1, name=f"{name}_limit_{length}")
+            m.d.comb += limit.eq(Mux(second, self.codes[1][f"limit_{length}"], self.codes[0][f"limit_{length}"]))
+            limits.append(limit)
+        return limits
+
+    def _longer(self, m: Module, sight: Value, limits: list[Value], longest: int, name: str) -> list[Value]:
+        """For each length up to `longest`, whether the codeword has more bits; by the last, it is none of these."""
+        flags = []
+        for length in range(1, longest + 1):
+            flag = Signal(name=f"{name}_longer_{length}")
+            m.d.comb += flag.eq(not_below(Cat(reversed(sight[:length])), limits[length - 1]))
+            flags.append(flag)
+        return flags
+
+    def _at(self, m: Module, begin: int, limits: list[Value], longest: int) -> Value:
+        """What is found at place `begin`."""
+        sight = self.sight[begin : begin + longest]
+        value = _found(sight, self._longer(m, sight, limits, longest, f"at_{begin}_of_{longest}"), begin)
+        found = Signal(len(value), name=f"at_{begin}_of_{longest}")
+        m.d.comb += found.eq(value)
+        return found
+
+
+def _found(sight: Value, longer: list[Value], begin: int) -> Value:
+    """The codeword at the beginning of `sight`: bits, whether it is none, its size less 1, and where it ends."""
+    longest = len(longer)
+    size_bits = ceil_log2(longest)
+    padded = [*longer, *[Const(0, 1)] * (1 << size_bits)][: (1 << size_bits) - 1]
+    sizes = [Const(n, size_bits) for n in range(1 << size_bits)]
+    ends = [Const(begin + n + 1, SIZE_BITS) for n in range(1 << size_bits)]
+    return Cat(sight[:longest], longer[-1], _count(padded, sizes), _count(padded, ends))

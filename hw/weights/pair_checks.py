@@ -1,12 +1,14 @@
 """Whether groups of symbols keep to the blocks of their tensor."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from hw.weights.pair_ports import Symbols
 from hw.weights.ports import COUNT_BITS, POSITION_BITS, Fault
 from hw.weights.sparse import offset_bits
+from hw.weights.sums import difference, not_below, total
 
 __all__ = ["Checked", "PairChecks"]
 
@@ -55,21 +57,22 @@ class PairChecks(wiring.Component):
         m = Module()
         bits = offset_bits(self.slots)
         symbols = self.symbols
-        # Weights that the block misses, and those of the tensor behind the block; the next block's, a step behind.
+        # Weights that the block misses; those of the tensor behind the block, and, a cycle later, of the next block.
         room, behind, next_room = (Signal(COUNT_BITS, name=name) for name in ("room", "behind", "next_room"))
-        opening, at = Signal(), Signal(POSITION_BITS)
-        m.d.comb += next_room.eq(
-            Mux((self.entry_weights != 0) & (self.entry_weights < behind), self.entry_weights, behind)
+        opening, at = Signal(2), Signal(POSITION_BITS)
+        m.d.sync += next_room.eq(
+            Mux((self.entry_weights != 0) & ~not_below(self.entry_weights, behind), self.entry_weights, behind)
         )
         near, low = Signal(), Signal(bits)
         m.d.comb += [near.eq(room[bits:] == 0), low.eq(room)]
 
         offsets = [*symbols.offsets, symbols.count]
         places, ahead = [], Signal(range(16 * self.slots + 1))
-        sums = 0
+        sums: Value = Const(0, 1)
         for k in range(self.slots):
             places.append(sums)
-            sums = sums + Mux(symbols.taken[k], symbols.sizes[k] + 1, 0)
+            sum_bits = bits_for(16 * (k + 1))
+            sums = Mux(symbols.taken[k], total(sums, symbols.sizes[k], sum_bits, 1), sums)
         places.append(sums)
 
         faults = []
@@ -98,14 +101,16 @@ class PairChecks(wiring.Component):
         for fault, place in reversed(list(zip(faults, places, strict=True))):
             with m.If(fault != Fault.NONE):
                 m.d.comb += [self.fault.eq(fault), ahead.eq(place)]
-        m.d.comb += self.position.eq(at + ahead)
+        m.d.comb += self.position.eq(total(at, ahead, POSITION_BITS))
 
         with m.If(self.start):
             m.d.sync += [behind.eq(self.count), opening.eq(1), at.eq(0)]
-        with m.Elif(opening | (self.step & self.valid & symbols.ends)):
-            m.d.sync += [opening.eq(0), room.eq(next_room), behind.eq(behind - next_room)]
+        with m.Else():
+            m.d.sync += opening.eq(opening << 1)
+        with m.If(opening[-1] | (self.step & self.valid & symbols.ends)):
+            m.d.sync += [room.eq(next_room), behind.eq(difference(behind, next_room, COUNT_BITS))]
         with m.Elif(self.step & self.valid):
-            m.d.sync += room.eq(room - symbols.count)
+            m.d.sync += room.eq(difference(room, symbols.count, COUNT_BITS))
         with m.If(self.step & self.valid):
-            m.d.sync += at.eq(at + sums)
+            m.d.sync += at.eq(total(at, sums, POSITION_BITS))
         return m

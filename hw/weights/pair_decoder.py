@@ -7,21 +7,22 @@ from amaranth.lib.wiring import In, Out
 from golden.weights.canonical import MOST_SYMBOLS
 from hw.memory import Memory
 from hw.packet import Packet
-from hw.weights.body import WORD_BITS, BodyReader
+from hw.weights.body import BODY_WORDS_BITS, PLACE_BITS, WORD_BITS, BodyReader
 from hw.weights.code_loader import LEVEL_BITS, CodeLoader
 from hw.weights.codebook import Codebook
-from hw.weights.huffman import INDEX_BITS, PLACE_BITS, CodeWindow
+from hw.weights.huffman import INDEX_BITS, SIZE_BITS, WINDOW_BITS, CodeWindow
 from hw.weights.pair_checks import Checked, PairChecks
 from hw.weights.pair_ports import Form, PairOrder, Symbols
 from hw.weights.ports import POSITION_BITS, Fault, Report, Weights
 from hw.weights.sparse import RUN_BITS, Expander, offset_bits
+from hw.weights.sums import difference, less_one, not_below, total
 
 __all__ = ["PairDecoder"]
 
 _VALUE_BITS = 16
 _ENTRY_BITS = 32
-# The codewords of a cycle have fewer than 32 bits.
-_REACH_BITS = 5
+# What the codewords of a cycle can reach.
+_REACH_BITS = SIZE_BITS
 
 
 class PairDecoder(wiring.Component):
@@ -137,16 +138,22 @@ class PairDecoder(wiring.Component):
         whole = Signal()
         # The block's end: words behind the one in sight, and bit of that word.
         end_words, end_place = Signal(POSITION_BITS - PLACE_BITS), Signal(PLACE_BITS)
-        stop, gap = Signal(POSITION_BITS), Signal(POSITION_BITS + 1)
+        stop = Signal(POSITION_BITS)
+        begin, words, held = Signal(POSITION_BITS), Signal(BODY_WORDS_BITS), Signal(WINDOW_BITS)
+        at, next_at = Signal(PLACE_BITS), Signal(PLACE_BITS + 1)
         m.d.comb += [
             points.write_address.eq(block),
             points.write_data.eq(body.sight),
             points.read.eq(1),
             points.read_address.eq(block),
             stop.eq(Mux(block == order.entries, order.bits, points.read_data)),
-            gap.eq(stop - here),
+            next_at.eq(total(at, window.size, PLACE_BITS + 1)),
         ]
-        self._codewords(m, window, body, second, end_words, end_place, lapsed, final, symbols)
+        following = Cat(held, body.sight)
+        for k in reversed(range(SIZE_BITS)):
+            following = Mux(window.size[k], following[1 << k :], following)[: WINDOW_BITS + (1 << k) - 1]
+        begun = Cat(order.table_bits[:PLACE_BITS].any(), order.bits[:PLACE_BITS].any())
+        self._codewords(m, window, body, held, at, second, end_words, end_place, lapsed, final, symbols)
         m.d.comb += [window.codes[k].eq(loader.codes[k]) for k in range(2)]
         m.d.comb += [
             window.dense.eq(dense),
@@ -162,14 +169,21 @@ class PairDecoder(wiring.Component):
                 m.d.sync += [order.eq(self.order.payload), fault.eq(Fault.NONE), position.eq(0), void.eq(0)]
                 with m.If(self.order.valid):
                     m.next = "Open"
+            # Words of the body, part by part.
             with m.State("Open"):
+                m.d.sync += words.eq(total(order.table_bits[PLACE_BITS:], order.entries[1:], len(words), begun[0]))
+                m.next = "Add payload"
+            with m.State("Add payload"):
+                m.d.sync += words.eq(total(words, order.bits[PLACE_BITS:], len(words), begun[1]))
+                m.next = "Begin"
+            with m.State("Begin"):
                 m.d.comb += [
                     body.start.eq(1),
-                    body.words.eq(_words(order.table_bits) + ((order.entries + 1) >> 1) + _words(order.bits)),
+                    body.words.eq(total(words, Const(0), len(words), order.entries[0])),
                     expander.start.eq(1),
                     checks.start.eq(1),
                 ]
-                m.d.sync += [block.eq(0), whole.eq(0)]
+                m.d.sync += [block.eq(0), whole.eq(0), begin.eq(0), at.eq(0)]
                 m.next = "Load"
                 with m.If(self._is_wrong(order)):
                     refuse(Fault.ORDER, 0)
@@ -205,7 +219,7 @@ class PairDecoder(wiring.Component):
                 with m.If(block == order.entries):
                     m.d.comb += body.part.eq(1)
                     m.d.sync += block.eq(0)
-                    m.next = "Seek"
+                    m.next = "Fill"
                 with m.Elif(body.dry):
                     refuse(Fault.SHORT, 0)
                     m.d.sync += void.eq(1)
@@ -213,20 +227,28 @@ class PairDecoder(wiring.Component):
                 with m.Elif(body.ready):
                     m.d.comb += [body.take.eq(1), points.write.eq(1)]
                     m.d.sync += block.eq(block + 1)
-            with m.State("Seek"):
-                m.next = "Block"
+            with m.State("Fill"):
+                m.d.comb += body.behind.eq(WINDOW_BITS)
+                m.d.sync += held.eq(body.sight)
+                with m.If(body.ready):
+                    m.d.comb += body.take.eq(1)
+                    m.next = "Block"
             with m.State("Block"):
                 m.d.sync += [
-                    end_words.eq((stop >> PLACE_BITS) - body.word),
+                    end_words.eq(difference(stop[PLACE_BITS:], begin[PLACE_BITS:], len(end_words))),
                     end_place.eq(stop),
-                    lapsed.eq(gap[-1]),
+                    lapsed.eq(~not_below(stop, begin)),
+                    begin.eq(stop),
                     final.eq(block == order.entries),
                     block.eq(block + 1),
                     second.eq(dense),
                 ]
                 m.next = "Codewords"
             with m.State("Codewords"):
-                m.d.comb += [read.eq(step & (body.ready | body.dry)), body.behind.eq(window.behind)]
+                m.d.comb += [
+                    read.eq(step & body.ready),
+                    body.behind.eq(total(body.place, window.size, PLACE_BITS + 1)),
+                ]
                 with m.If(void):
                     m.next = "Drain"
                 with m.Elif(read):
@@ -234,17 +256,16 @@ class PairDecoder(wiring.Component):
                         m.next = "Drain"
                     with m.Else():
                         m.d.comb += body.take.eq(1)
-                        m.d.sync += second.eq(window.next_second)
-                        with m.If(window.behind[-1]):
-                            m.d.sync += end_words.eq(end_words - 1)
+                        m.d.sync += [second.eq(window.next_second), at.eq(next_at), held.eq(following)]
+                        with m.If(next_at[-1]):
+                            m.d.sync += end_words.eq(less_one(end_words))
                     with m.If(symbols.ends):
-                        m.next = "Seek"
+                        m.next = "Block"
                         with m.If(final):
                             m.next = "Padding"
             with m.State("Padding"):
-                m.d.comb += body.part.eq(1)
                 m.d.sync += whole.eq(1)
-                with m.If(body.rest):
+                with m.If(body.rest | held.any()):
                     refuse(Fault.LONG, order.bits)
                 m.next = "Drain"
             with m.State("Drain"):
@@ -279,23 +300,24 @@ class PairDecoder(wiring.Component):
         wrong |= order.codebook
         return wrong | ~order.narrow if self.weight_bits == 8 else wrong
 
-    def _codewords(self, m: Module, window, body, second, end_words, end_place, lapsed, final, symbols) -> None:
+    def _codewords(
+        self, m: Module, window, body, held, at, second, end_words, end_place, lapsed, final, symbols
+    ) -> None:
         """The codewords in sight, as far as they belong to their block."""
         # While the block's end is not farther than the codewords of a cycle can reach, one codeword is read.
         left, close, short = Signal(PLACE_BITS + 1), Signal(), Signal()
         m.d.comb += [
-            left.eq(Cat(end_place, end_words[0]) - body.place),
+            left.eq(difference(Cat(end_place, end_words[0]), at, PLACE_BITS + 1)),
             close.eq(~end_words[1:].any() & (left[_REACH_BITS:] == 0)),
-            short.eq(lapsed | (close & (window.sizes[0] >= left[:_REACH_BITS]))),
-            window.sight.eq(body.sight),
-            window.place.eq(body.place),
+            short.eq(lapsed | (close & not_below(window.sizes[0], left[:_REACH_BITS]))),
+            window.sight.eq(held),
             window.second.eq(second),
             window.alone.eq(close | lapsed),
             symbols.seconds.eq(window.seconds),
             symbols.final.eq(final),
         ]
         m.d.comb += [symbols.sizes[k].eq(window.sizes[k]) for k in range(self.slots)]
-        with m.If(body.dry):
+        with m.If(body.short):
             m.d.comb += symbols.wrong.eq(Fault.SHORT)
         with m.Elif(window.unknown):
             m.d.comb += symbols.wrong.eq(Fault.CODE)
@@ -303,7 +325,9 @@ class PairDecoder(wiring.Component):
             m.d.comb += symbols.wrong.eq(Fault.SHORT)
         with m.Else():
             m.d.comb += symbols.taken.eq(window.taken)
-            m.d.comb += symbols.ends.eq(close & (window.sizes[0] + 1 == left[:_REACH_BITS]))
+            m.d.comb += symbols.ends.eq(
+                close & (total(window.sizes[0], Const(0), _REACH_BITS, 1) == left[:_REACH_BITS])
+            )
 
     def _stages(self, m: Module, window, loader, checks, expander, order, step, read, symbols):
         """What becomes of the codewords; whether a fault is found now."""
@@ -330,7 +354,7 @@ class PairDecoder(wiring.Component):
             ]
             first = Mux(placed.seconds[k], loader.firsts[1], loader.firsts[0])
             with m.If(step):
-                m.d.sync += named.values[k].eq(memory.read_data + first)
+                m.d.sync += named.values[k].eq(total(memory.read_data, first, _VALUE_BITS))
         with m.If(step):
             m.d.sync += [
                 named[name].eq(placed[name]) for name in ("taken", "seconds", "sizes", "wrong", "ends", "final")
@@ -344,7 +368,7 @@ class PairDecoder(wiring.Component):
             m.d.comb += following.offsets[k].eq(offset)
             advance = Mux(named.seconds[k], 1, named.values[k][:RUN_BITS])
             ahead = Signal(bits, name=f"ahead_{k}")
-            m.d.comb += ahead.eq(offset + Mux(named.taken[k], advance, 0))
+            m.d.comb += ahead.eq(Mux(named.taken[k], total(offset, advance, bits), offset))
             offset = ahead
         m.d.comb += following.count.eq(offset)
         m.d.comb += [

@@ -5,7 +5,7 @@ each weight lies and whether the group keeps to its block; `Expander`, a step la
 `lanes`. Runs do not differ by form here: a filler is a run and a weight of zero, an escape a run alone.
 """
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
@@ -13,6 +13,7 @@ from amaranth.utils import bits_for, ceil_log2
 from hw.bits import any_of
 from hw.packet import Packet
 from hw.weights.ports import COUNT_BITS, Weights
+from hw.weights.sums import less_one, total
 
 __all__ = ["RUN_BITS", "Expander", "Group", "offset_bits"]
 
@@ -109,9 +110,9 @@ class Expander(wiring.Component):
         end, emits, closes, last, go, done = Signal(bits + 1), Signal(), Signal(), Signal(), Signal(), Signal()
         beat = self.o.payload
         m.d.comb += [
-            *(place.eq(fill + offset) for place, offset in zip(places, group.offsets, strict=True)),
-            end.eq(fill + group.count),
-            last.eq(left[lane_bits:] == Mux(left[:lane_bits] == 0, 1, 0)),
+            *(place.eq(total(fill, offset, bits + 1)) for place, offset in zip(places, group.offsets, strict=True)),
+            end.eq(total(fill, group.count, bits + 1)),
+            last.eq(~left[lane_bits + 1 :].any() & (~left[lane_bits] | (left[:lane_bits] == 0))),
             emits.eq(self.active & Mux(self.void, 1, valid & (group.finish | (end >= lanes)))),
             closes.eq(Mux(group.finish, end <= lanes, end < 2 * lanes)),
             self.o.valid.eq(emits & (~last | self.settled)),
@@ -134,14 +135,14 @@ class Expander(wiring.Component):
         with m.If(valid & done):
             m.d.sync += fill.eq(end)
         with m.If(go):
-            m.d.sync += left.eq(left - lanes)
+            m.d.sync += left[lane_bits:].eq(less_one(left[lane_bits:]))
             with m.If(last):
                 m.d.sync += [self.active.eq(0), fill.eq(0)]
             with m.If(~closes):
-                m.d.sync += [fill.eq(0), group.count.eq(end - lanes)]
+                m.d.sync += [fill.eq(0), group.count.eq(Cat(end[:lane_bits], less_one(end[lane_bits:])))]
                 for k, place in enumerate(places):
                     m.d.sync += [
-                        group.offsets[k].eq(place - lanes),
+                        group.offsets[k].eq(Cat(place[:lane_bits], less_one(place[lane_bits:]))),
                         group.present[k].eq(group.present[k] & (place >= lanes)),
                     ]
         with m.If(self.ready | self.void):

@@ -1,12 +1,10 @@
 """Coded tensors as orders and bodies, and what a decoder made of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from golden.codec import CorruptStreamError
-from golden.registry import weight_codec_from_config
 from golden.weights.tensor import EncodedWeights, WeightCodec
 from hw.packet import Packet
 from hw.weights.pair_decoder import PairDecoder

@@ -1,0 +1,62 @@
+"""Sums and comparisons of little depth.
+
+An adder that is written as ``+`` comes out of technology mapping as a chain of carries, three levels a bit. Here only
+three bits at a time are such a chain; each part is worked out for both carries, and the carry of the part below
+chooses: one level a part.
+"""
+
+from amaranth.hdl import Cat, Const, Mux, Value
+
+__all__ = ["difference", "less_one", "more_one", "not_below", "total"]
+
+_PART_BITS = 3
+
+
+def total(first: Value, second: Value, bits: int, carry: Value | int = 0) -> Value:
+    """``first + second + carry``, its `bits` low bits, for unsigned operands."""
+    parts = []
+    for one, other in _parts(first, second, bits):
+        plain, more = one + other, (Cat(Const(1, 1), one) + Cat(Const(1, 1), other))[1:]
+        both = (more if carry else plain) if isinstance(carry, int) else Mux(carry, more, plain)
+        parts.append(both[: len(one)])
+        carry = both[len(one)]
+    return Cat(parts)
+
+
+def difference(first: Value, second: Value, bits: int) -> Value:
+    """``first - second`` modulo ``2**bits``, for unsigned operands: with a bit more, the top bit is a sign."""
+    return total(first, ~_widened(second, bits), bits, 1)
+
+
+def less_one(value: Value) -> Value:
+    """``value - 1``, modulo its range."""
+    return total(value, Const(-1, len(value)), len(value))
+
+
+def more_one(value: Value) -> Value:
+    """``value + 1``, modulo its range."""
+    return total(value, Const(0, 1), len(value), 1)
+
+
+def not_below(number: Value, limit: Value) -> Value:
+    """``number >= limit``, for unsigned operands."""
+    bits = max(len(number), len(limit))
+    one, other = _widened(number, bits), _widened(limit, bits)
+    # Of each part: whether it is above, and whether it is not below; the lower part chooses, as with carries.
+    parts = [(one[k] & ~other[k], one[k] | ~other[k]) for k in range(bits)]
+    while len(parts) > 1:
+        merged = [
+            (Mux(low[0], high[1], high[0]), Mux(low[1], high[1], high[0]))
+            for low, high in zip(parts[::2], parts[1::2], strict=False)
+        ]
+        parts = merged + parts[len(parts) & ~1 :]
+    return parts[0][1]
+
+
+def _widened(value: Value, bits: int) -> Value:
+    return Cat(value, Const(0, max(0, bits - len(value))))[:bits]
+
+
+def _parts(first: Value, second: Value, bits: int) -> list[tuple[Value, Value]]:
+    wide, other = _widened(first, bits), _widened(second, bits)
+    return [(wide[k : k + _PART_BITS], other[k : k + _PART_BITS]) for k in range(0, bits, _PART_BITS)]

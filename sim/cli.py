@@ -14,7 +14,7 @@ from rich.console import Console
 from golden.activations.scan import TILE_SCANS
 from golden.tile_format import LAYOUTS
 from hw import cli as hw_cli
-from sim import accelerator_cli, reproduce_cli, simulate_cli, sweep_cli, validate_cli, weights_cli
+from sim import accelerator_cli, lighten_cli, reproduce_cli, simulate_cli, sweep_cli, validate_cli, weights_cli
 from sim.config import BYPASSES, CODECS, RunConfig, parse_tile
 from sim.progress import progress_bar
 
@@ -196,6 +196,7 @@ app.command()(simulate_cli.simulate)
 app.command()(simulate_cli.energy)
 app.command()(sweep_cli.sweep)
 app.command()(sweep_cli.compare)
+app.command()(lighten_cli.lighten)
 
 
 def main() -> None:

@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 
 from sim.accelerator import Accelerator
 
-__all__ = ["FORMAT_BITS", "Target", "target_of"]
+__all__ = ["FORMAT_BITS", "RK3399_CONSTANT_S", "RK3399_EFFICIENCY", "Target", "target_of"]
 
 FORMAT_BITS: Mapping[str, int] = {"fp32": 32, "fp16": 16, "int8": 8}
 """Bits of a word in each format."""
+
+
+RK3399_EFFICIENCY, RK3399_CONSTANT_S = 0.461, 0.235
+"""What `sim.reproduce_guideline` finds from the report's rows."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,3 @@ def target_of(accelerator: Accelerator) -> Target:
     lacking = {"ethos-u55": {"Transpose", "Slice"}, "eyeriss": {"Transpose", "Slice", "ConvTranspose"}}
     notes = ("It runs integers only: figures of the steps before G3 are of the network quantized.",)
     return Target(accelerator, {"int8": 1.0}, frozenset(lacking.get(accelerator.name, ())), notes=notes)
-
-
-RK3399_EFFICIENCY = 0.46
-RK3399_CONSTANT_S = 0.235

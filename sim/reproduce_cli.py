@@ -66,11 +66,20 @@ def fusion(out: Out = None, quick: Quick = False) -> None:
     _tell([lambda: fusion_chapter(quick)], out)
 
 
+@app.command()
+def guideline(out: Out = None) -> None:
+    """The guideline's case study (TTA report): PoseResNet-50 made light on an RK3399."""
+    from sim.reproduce_guideline import guideline_chapter
+
+    _tell([guideline_chapter], out)
+
+
 @app.command(name="all")
 def everything(out: Out = None, quick: Quick = False) -> None:
     """Every experiment, and one page of them."""
     from sim.reproduce_deepcomp import deepcomp_chapter
     from sim.reproduce_fusion import fusion_chapter
+    from sim.reproduce_guideline import guideline_chapter
     from sim.reproduce_hevc import hevc_chapter
     from sim.reproduce_rlc_tables import rlc_chapter
 
@@ -79,6 +88,7 @@ def everything(out: Out = None, quick: Quick = False) -> None:
         lambda: hevc_chapter(quick, _note_point),
         lambda: deepcomp_chapter(quick),
         lambda: fusion_chapter(quick),
+        guideline_chapter,
     ]
     _tell(makers, out)
 

@@ -25,8 +25,8 @@ __all__ = [
 
 SLOTS = UNARY_BITS
 """Most indices, and most runs, of a chunk."""
-REMAINDER_BITS = 84
-"""Most bits of a chunk's remainders: 12 of 5 bits and 12 of 2 (or 8 of 3)."""
+REMAINDER_BITS = 96
+"""Most bits of a chunk's remainders: 8 of 9 bits and 12 of 2 (or 8 of 3)."""
 V_BITS = 9
 """Bits of a v, and of a signed weight."""
 CHUNK_BITS = 120

@@ -1,5 +1,7 @@
 """Zero runs of an Ethos-U weight stream: a mask with a bit for each weight, clear for a zero of a run."""
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -145,7 +147,7 @@ class RunDecoder(wiring.Component):
             slot = Signal(3, name=f"remainder_{k}")
             m.d.comb += slot.eq(waiting[0] & ends[k].replicate(3))
             spread.append(slot)
-            pairs = zip(waiting, waiting[1:], strict=False)
+            pairs = pairwise(waiting)
             waiting = [named(m, Mux(ends[k], late, early), f"waiting_{k}_{n}") for n, (early, late) in enumerate(pairs)]
         return spread
 

@@ -41,7 +41,7 @@ from golden.registry import weight_codec_from_config
 from golden.weights.linear import Quantized, dequantize
 from golden.weights.tensor import EncodedWeights, WeightCodec, block_starts
 
-__all__ = ["VERSION", "Scales", "StoredWeights", "WeightFile", "dump", "load"]
+__all__ = ["VERSION", "Scales", "StoredWeights", "WeightFile", "body_bytes", "dump", "load"]
 
 MAGIC = b"\x89TWW\r\n\x1a\n"
 VERSION = 1
@@ -146,7 +146,7 @@ def dump(file: WeightFile) -> bytes:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"tensor names must differ, not {name!r} twice")
-    bodies = [_body(tensor) for tensor in file.tensors]
+    bodies = [body_bytes(tensor) for tensor in file.tensors]
     configs: list[dict[str, Any]] = []
     records = [_record(tensor, body, configs) for tensor, body in zip(file.tensors, bodies, strict=True)]
     attachment = {"bytes": len(file.attachment), "crc": zlib.crc32(file.attachment)}
@@ -178,7 +178,14 @@ def _record(tensor: StoredWeights, body: bytes, configs: list[dict[str, Any]]) -
     }
 
 
-def _body(tensor: StoredWeights) -> bytes:
+def body_bytes(tensor: StoredWeights) -> bytes:
+    """The tensor's words as they lie in a file, in bytes; a decoder in hardware takes them so.
+
+    Raises
+    ------
+    ValueError
+        If an entry point does not fit 32 bits.
+    """
     encoded, scales = tensor.encoded, tensor.scales
     if int(encoded.entries[-1]) >> 32:
         raise ValueError(f"entry point of {tensor.name!r} must fit 32 bits, not {int(encoded.entries[-1])}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,7 @@ class BreakEven:
     first_gain: Mapping[str, float | None]
 
 
+@lru_cache(maxsize=64)
 def break_even(config: RunConfig) -> BreakEven:
     """Sweep the fraction of zeros for every codec but raw."""
     rng = np.random.default_rng(7)

@@ -46,6 +46,8 @@ class RunConfig:
         ``slotted`` or ``packed``: where tiles lie in memory. Bus bytes are the same.
     scan, tile, run_bits, word_bits, burst_bytes
         As in `golden.tile_format.TileFormat`.
+    compared : tuple of str
+        Codecs that are measured, `codec` and raw besides; none: all that can follow the scan.
     """
 
     codec: str = "best"
@@ -56,6 +58,7 @@ class RunConfig:
     run_bits: int = 3
     word_bits: int = 8
     burst_bytes: int = BURST_BYTES[0]
+    compared: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, choices in (("codec", CODECS), ("bypass", BYPASSES), ("layout", LAYOUTS)):
@@ -65,8 +68,11 @@ class RunConfig:
 
     @property
     def codecs(self) -> tuple[str, ...]:
-        """What a run compares: all codecs that can follow the scan."""
-        return tuple(codec for codec in CODECS if self.scan == PLANAR_SCAN or codec not in PLANAR_MODES)
+        """What a run compares: what it was told, or all codecs that can follow the scan."""
+        asked = {"raw", self.codec, *self.compared} if self.compared else set(CODECS)
+        return tuple(
+            name for name in CODECS if name in asked and (self.scan == PLANAR_SCAN or name not in PLANAR_MODES)
+        )
 
     def format_of(self, codec: str) -> TileFormat:
         """The tile format in which `codec` is used.
@@ -83,4 +89,6 @@ class RunConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "tile": list(self.tile)}
+        plain = {**asdict(self), "tile": list(self.tile)}
+        del plain["compared"]
+        return plain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,10 @@ from sim.config import RunConfig
 from sim.network import Network, Tensor
 from sim.tensors import Recorded
 
-__all__ = ["CodedSize", "TensorSizes", "entropy_bits", "measure"]
+__all__ = ["CodedSize", "Known", "TensorSizes", "entropy_bits", "measure"]
 
 Symbols = NDArray[np.unsignedinteger]
+Known = dict[Any, Any]  # place, codec, policy and format to what was found
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,15 @@ class TensorSizes:
         return self.zeros / self.values if self.values else 0.0
 
 
-def measure(network: Network, recorder: Recorded, config: RunConfig) -> Iterator[TensorSizes]:
+def measure(
+    network: Network, recorder: Recorded, config: RunConfig, known: Known | None = None
+) -> Iterator[TensorSizes]:
     """Size every tensor of every image, in the order of the images.
+
+    Parameters
+    ----------
+    known : dict, optional
+        What other runs over the same recording found: looked up, and filled.
 
     Raises
     ------
@@ -97,7 +106,8 @@ def measure(network: Network, recorder: Recorded, config: RunConfig) -> Iterator
         for name, tensor in network.tensors.items():
             zero_point = recorder.quantization[name].zero_point
             symbols = sample.symbols[name]
-            coded = _code(symbols, tensor, zero_point, config) if name in coded_names else {}
+            given = (image, name), {} if known is None else known
+            coded = _code(symbols, tensor, zero_point, config, *given) if name in coded_names else {}
             yield _sizes(name, image, symbols, zero_point, config.word_bits, coded)
 
 
@@ -116,10 +126,21 @@ def entropy_bits(counts: NDArray[np.int64]) -> float:
     return float((seen * np.log2(seen.sum() / seen)).sum()) if seen.size else 0.0
 
 
-def _code(symbols: Symbols, tensor: Tensor, zero_point: int, config: RunConfig) -> dict[str, CodedSize]:
-    _verify(symbols, zero_point, config, tensor.name)
+def _code(
+    symbols: Symbols, tensor: Tensor, zero_point: int, config: RunConfig, place: tuple[int, str], known: Known
+) -> dict[str, CodedSize]:
+    own = (place, config.codec, config.layout, config.format_of(config.codec))
+    if own not in known:
+        _verify(symbols, zero_point, config, tensor.name)
+        known[own] = True
     raw = tensor_sizes(symbols, config.format_of("raw"), zero_point, "raw")
-    return {codec: _coded_size(symbols, raw, tensor, zero_point, config, codec) for codec in config.codecs}
+    found = {}
+    for codec in config.codecs:
+        key = (place, codec, config.bypass, config.format_of(codec))
+        if key not in known:
+            known[key] = _coded_size(symbols, raw, tensor, zero_point, config, codec)
+        found[codec] = known[key]
+    return found
 
 
 def _coded_size(

@@ -21,12 +21,13 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sim.aligned_mapping import aligned, strip
+from sim.aligned_mapping import align, strip
 from sim.layer_shape import LayerShape, layer_shapes, with_kept
-from sim.mapping import LOOPS, Buffer, buffer_bits, tiles_of, traffic
+from sim.mapping import Buffer, buffer_bits, tiles_of, weights_stay
 from sim.mapping import Mapping as LayerMapping
 from sim.network import Network
 from sim.objective import BYTES, Objective
+from sim.tile_plan import plan_layer, planned_traffic, tile_symbols
 
 __all__ = ["RESIDENCIES", "Chain", "Residency", "place_tensors"]
 
@@ -130,6 +131,7 @@ class _Placing:
         self.resident: set[str] = set()
         self.reserved = [0] * len(self.plain)
         self.chains: dict[int, Chain] = {}  # by each of its layers
+        self._symbols = {name: tile_symbols(tensor.shape, tile) for name, tensor in network.tensors.items()}
         self._number = {layer.name: k for k, layer in enumerate(network.layers)}
         _ = self.total  # a layer that does not fit is told
 
@@ -185,21 +187,26 @@ class _Placing:
             return float("inf")
         room = replace(self.buffer, size_bytes=self.buffer.size_bytes - reserved)
         if number in self.chains:
-            chain, shape = self.chains[number], self.shape(number, kept | self.fused)
-            tiles = tiles_of(shape, chain.mappings[number - chain.first])
-            steps = -(-shape.out_height // chain.mappings[number - chain.first].rows)
-            moved = traffic(shape, tiles, LOOPS, room)
-            return (
-                float(self.objective.cost(shape, moved, steps)) if chain.size_bytes <= room.size_bytes else float("inf")
-            )
+            chain = self.chains[number]
+            if chain.size_bytes > room.size_bytes:
+                return float("inf")
+            return self._planned(number, kept | self.fused, chain.mappings[number - chain.first])
         try:
-            return aligned(self.shape(number, kept), room, self.tile, self.objective)[0]
+            return self._planned(number, kept, align(self.shape(number, kept), room, self.tile, self.objective))
         except ValueError:
             if reserved:
                 return float("inf")
             if layer.name in self.fixed:
                 return 0.0
             raise
+
+    def _planned(self, number: int, kept: Container[str], mapping: LayerMapping) -> float:
+        """Cost of a layer with all that its codec tiles, nothing compressed, move."""
+        layer, shape = self.network.layers[number], self.shape(number, kept)
+        stay = bool(weights_stay(shape, tiles_of(shape, mapping), self.buffer))
+        plan = plan_layer(self.network, layer, shape, mapping, self.tile, kept, stay)
+        moved = planned_traffic(plan, self._symbols, self.buffer)
+        return float(self.objective.cost(shape, moved, plan.steps))
 
     def _try_to_keep(self, name: str) -> None:
         """Keep a tensor if that costs less."""

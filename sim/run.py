@@ -9,7 +9,7 @@ from sim.break_even import BreakEven, break_even
 from sim.config import RunConfig
 from sim.footprint import Footprint, peak_footprint
 from sim.images import Photo, preprocess
-from sim.measure import TensorSizes, measure
+from sim.measure import Known, TensorSizes, measure
 from sim.network import Network
 from sim.tensors import Quantization, Recorded, Recorder
 from sim.traffic import LayerTraffic, layer_traffic
@@ -93,11 +93,15 @@ def run_recorded(
     names: tuple[str, ...],
     recorder: Recorded,
     progress: Callable[[float], None] = lambda fraction: None,
+    known: Known | None = None,
 ) -> Result:
-    """Send every recorded tensor through the codecs; `names` are those of the recorder's images, in order."""
+    """Send every recorded tensor through the codecs.
+
+    `names` are those of the recorder's images, in order; `known` is that of `sim.measure.measure`.
+    """
     sizes: list[dict[str, TensorSizes]] = [{} for _ in names]
     total = len(names) * len(network.tensors)
-    for done, size in enumerate(measure(network, recorder, config), start=1):
+    for done, size in enumerate(measure(network, recorder, config, known), start=1):
         sizes[size.image][size.name] = size
         progress(done / total)
     traffic = tuple(layer_traffic(network, image, config) for image in sizes)

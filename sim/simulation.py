@@ -7,8 +7,9 @@ where no codec is asked for, the network does not run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,6 @@ from sim.network_plan import plan_network
 from sim.residency import Residency
 from sim.run import record
 from sim.simulated_layer import LayerResult, SimulationConfig, simulate_layer
-from sim.tensors import Recorded
 from sim.tile_plan import LayerPlan
 from sim.weight_tiles import layer_weights, unknown_layers, weight_bytes
 
@@ -78,9 +78,13 @@ def run_simulation(
     """
     plans, residency = plan_network(config, network, pinned or {})
     if config.run.codec == _RAW:
-        return simulate_plans(config, network, plans, residency, None, ("shapes alone",), progress)
+        tensors = raw_tensors(network, config.run, config.accelerator.words.activation_bits)
+        return simulate_plans(config, network, plans, residency, [tensors], ("shapes alone",), progress)
     samples = record(network, photos, mean, spread, config.run.word_bits)
-    return simulate_plans(config, network, plans, residency, samples, tuple(photo.name for photo in photos), progress)
+    passing = {tensor.name for tensor in network.activations} - residency.kept
+    lanes = config.accelerator.ports.activations.symbols_per_cycle
+    images = coded_images(network, config.run, lanes, samples, passing)
+    return simulate_plans(config, network, plans, residency, images, tuple(photo.name for photo in photos), progress)
 
 
 def simulate_plans(
@@ -88,31 +92,48 @@ def simulate_plans(
     network: Network,
     plans: tuple[LayerPlan, ...],
     residency: Residency,
-    samples: Recorded | None,
-    images: tuple[str, ...],
+    images: Iterable[Mapping[str, TensorBytes]],
+    names: tuple[str, ...],
     progress: Callable[[float], None] = lambda fraction: None,
+    known: dict[Any, NDArray[np.int64]] | None = None,
 ) -> Simulation:
-    """Simulate planned layers on recorded tensors; without `samples`, on raw ones."""
-    known = layer_weights(network)
+    """Simulate planned layers.
+
+    Parameters
+    ----------
+    plans, residency
+        As `sim.network_plan.plan_network` makes them.
+    images : iterable of mapping
+        For each image, tensor name to its tiles; those of tensors that stay on the chip are not looked at.
+    names : tuple of str
+        Of the images.
+    progress : callable
+        Called with the fraction of images done.
+    known : dict, optional
+        That of `sim.weight_tiles.weight_bytes`.
+
+    Raises
+    ------
+    ValueError
+        If a codec cannot hold the weights.
+    """
+    own = layer_weights(network)
     burst, words = config.run.burst_bytes, config.accelerator.words
     weights = {
-        codec: weight_bytes(plans, known, codec, burst, words.weight_bits, config.weight_units)
+        codec: weight_bytes(plans, own, codec, burst, words.weight_bits, config.weight_units, known)
         for codec in {config.weight_codec, _PACKED}
     }
     plain = raw_tensors(network, config.run, words.activation_bits)
     raw = _layers(config, plans, plain, weights[_PACKED], _PACKED)
-    passing = {tensor.name for tensor in network.activations} - residency.kept
-    lanes = config.accelerator.ports.activations.symbols_per_cycle
-    found = coded_images(network, config.run, lanes, samples, passing) if samples else iter([plain])
     coded, peak = [], 0
-    for number, tensors in enumerate(found, start=1):
+    for number, tensors in enumerate(images, start=1):
         coded.append(_layers(config, plans, tensors, weights[config.weight_codec], config.weight_codec))
         peak = max(peak, _peak(network, tensors, config.run.layout, residency))
-        progress(number / len(images))
-    notes = [f"weights of {name} are no initializer: counted uncoded" for name in unknown_layers(network, known)]
+        progress(number / len(names))
+    notes = [f"weights of {name} are no initializer: counted uncoded" for name in unknown_layers(network, own)]
     raw_peak = _peak(network, plain, "packed", residency)
     return Simulation(
-        config, network, images, _means(coded), tuple(raw), residency, peak, raw_peak, (*notes, *network.notes)
+        config, network, names, _means(coded), tuple(raw), residency, peak, raw_peak, (*notes, *network.notes)
     )
 
 

@@ -127,7 +127,8 @@ def _inputs(points: Sequence[Point]) -> dict[Point, str]:
 def _files(point: Point) -> tuple[Path, ...]:
     images = PHOTOS if point["images"] == BUILT_IN_IMAGES else point.path("images")
     network = () if point["network"] == BUILT_IN_NETWORK else (point.path("network"),)
-    return (*network, *(sorted(images.iterdir()) if images.is_dir() else ()))
+    chip = (point.path("accelerator"),) if point["accelerator"].endswith(".toml") else ()
+    return (*network, *chip, *(sorted(images.iterdir()) if images.is_dir() else ()))
 
 
 def _hash(paths: tuple[Path, ...]) -> str:

@@ -10,6 +10,10 @@ Each key names an axis, with one value or a list of them; what is left out has t
     codec = "srlc"
     tile = "8x8x16"
 
+With an accelerator (a preset or a file; ``none`` by default) a point is simulated: its traffic is that of mappings, its
+time that of memory, codecs and array together. Without one it is what must move at least, and `weights_codec` and
+`residency` have no meaning.
+
 The axes are data: a new one is a row of `AXES` and a reader of its value.
 """
 
@@ -28,13 +32,17 @@ from pydantic import Field, ValidationInfo, create_model, field_validator
 from golden.activations.scan import TILE_SCANS
 from golden.codec import check_run_bits, check_word_bits
 from golden.tile_format import BURST_BYTES, LAYOUTS
+from sim.accelerator import PRESETS, WEIGHT_CODECS, load_accelerator
 from sim.config import BYPASSES, CODECS, RunConfig, parse_tile
+from sim.residency import RESIDENCIES
 from sim.toml_file import Table, key_line, parse_toml, toml_text
 
-__all__ = ["AXES", "BUILT_IN_IMAGES", "BUILT_IN_NETWORK", "Axis", "Point", "read_grid"]
+__all__ = ["AXES", "BUILT_IN_IMAGES", "BUILT_IN_NETWORK", "NO_ACCELERATOR", "Axis", "Point", "read_grid"]
 
 BUILT_IN_NETWORK = "lite0"
 BUILT_IN_IMAGES = "built-in"
+NO_ACCELERATOR = "none"
+_ACCELERATORS = f"none, {', '.join(PRESETS)} or a path to a .toml file"
 _PIXEL_LIMIT = 1e6  # of mean and spread: beyond it pixels are lost in float32
 _ID_LETTERS = 16  # of SHA-256: 64 bits
 
@@ -90,6 +98,10 @@ def _check_tile(value: Any) -> None:
         raise ValueError(f"tile must have sizes of at least 1, not {value!r}")
 
 
+def _is_accelerator(text: str) -> bool:
+    return text in (NO_ACCELERATOR, *PRESETS) or text.endswith(".toml")
+
+
 def _is_network(text: str) -> bool:
     return text == BUILT_IN_NETWORK or text.endswith(".onnx")
 
@@ -109,6 +121,9 @@ AXES = (
     Axis("burst_bytes", _DEFAULT.burst_bytes, _one_of("burst_bytes", BURST_BYTES)),
     Axis("bypass", _DEFAULT.bypass, _one_of("bypass", BYPASSES)),
     Axis("layout", _DEFAULT.layout, _one_of("layout", LAYOUTS)),
+    Axis("accelerator", NO_ACCELERATOR, _text("accelerator", _ACCELERATORS, _is_accelerator)),
+    Axis("residency", RESIDENCIES[0], _one_of("residency", RESIDENCIES)),
+    Axis("weights_codec", WEIGHT_CODECS[0], _one_of("weights_codec", WEIGHT_CODECS)),
     Axis("codec", _DEFAULT.codec, _one_of("codec", CODECS)),
 )
 
@@ -187,9 +202,10 @@ def read_grid(path: Path) -> tuple[Point, ...]:
         if not entry:
             raise ValueError(f"{path}, line {key_line(text, ('exclude', number))}: exclude must name a value, not none")
     points = tuple(
-        Point(tuple(_resolved(values).items()), folder)
+        Point(tuple(meant.items()), folder)
         for values in _product(grid)
-        if not any(_meets(values, entry) for entry in excluded)
+        for meant in [_resolved(values, path.parent)]
+        if not any(_meets(values, meant, entry) for entry in excluded)
     )
     if not points:
         raise ValueError(f"{path}: grid must leave at least one point, not exclude all")
@@ -201,13 +217,17 @@ def _product(values: Mapping[str, tuple[Value, ...]]) -> Iterator[dict[str, Valu
         yield dict(zip(values, combination, strict=True))
 
 
-def _meets(values: dict[str, Value], entry: dict[str, tuple[Value, ...]]) -> bool:
+def _meets(values: dict[str, Value], meant: dict[str, Value], entry: dict[str, tuple[Value, ...]]) -> bool:
     """Whether a point has one of an entry's values on each of its axes, as written or as meant."""
-    meant = _resolved(values)
     return all(values[name] in chosen or meant[name] in chosen for name, chosen in entry.items())
 
 
-def _resolved(values: dict[str, Value]) -> dict[str, Value]:
-    """Without words that stand for another value: a tile has its sizes."""
-    sizes = parse_tile(str(values["tile"]), int(values["word_bits"]))
-    return values | {"tile": "x".join(map(str, sizes))}
+def _resolved(values: dict[str, Value], folder: Path) -> dict[str, Value]:
+    """Without words that stand for another value: a tile has its sizes; without what has no meaning."""
+    chip, tile = str(values["accelerator"]), str(values["tile"])
+    if chip != NO_ACCELERATOR and tile == "auto":
+        tile = load_accelerator(str(folder / chip) if chip.endswith(".toml") else chip).ports.activations.tile
+    sizes = parse_tile(tile, int(values["word_bits"]))
+    plain: dict[str, Value] = {"residency": RESIDENCIES[0], "weights_codec": WEIGHT_CODECS[0]}
+    unused = plain if values["accelerator"] == NO_ACCELERATOR else {}
+    return values | {"tile": "x".join(map(str, sizes))} | unused

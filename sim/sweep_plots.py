@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.plots import COLORS, styled
+from sim.sweep_grid import NO_ACCELERATOR
 from sim.sweep_table import Row, pareto_front, varying_axes
 
 __all__ = ["pareto", "row_label"]
@@ -16,12 +17,12 @@ __all__ = ["pareto", "row_label"]
 _ALL_LABELLED = 12  # points of a network; among more, only those on the front bear a label
 _LABEL_POINTS = 6.5
 _GREY = "#9aa5b1"
-_GROUP = ("network", "images", "mean", "spread")
+_GROUP = ("network", "images", "mean", "spread", "accelerator")
 
 
 @styled
 def pareto(rows: Sequence[Row]) -> Figure:
-    """Two plots for each network: ratio over energy, and energy over the tile on chip with its front.
+    """Two plots for each network and accelerator: ratio over energy, and energy over the tile on chip with its front.
 
     Parameters
     ----------
@@ -36,7 +37,8 @@ def pareto(rows: Sequence[Row]) -> Figure:
         names = {row: row_label(row, rows) for row in members if row.pareto or len(members) <= _ALL_LABELLED}
         _saved(left, members, names)
         _needed(right, members, names)
-        left.set_title(Path(group[0]).stem, loc="left")
+        chip = "" if group[-1] == NO_ACCELERATOR else f" on {Path(group[-1]).stem}"
+        left.set_title(Path(group[0]).stem + chip, loc="left")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels))
     return figure

@@ -41,6 +41,8 @@ _FIGURES = (
     _Column("saving_pct", "saving", "% of all traffic", "%.2f"),
     _Column("dram_energy_pj", "DRAM energy", "µJ", scale=1e-6),
     _Column("dram_time_ms", "DRAM time", "ms", "%.3f"),
+    _Column("time_ms", "time", "ms", "%.3f"),
+    _Column("raw_time_ms", "no codecs", "ms", "%.3f"),
     _Column("peak_bytes", "peak memory", "kB, activations", scale=1e-3),
     _Column("tile_bytes", "tile on chip", "bytes", "%d"),
 )
@@ -101,11 +103,15 @@ def sweep_page(rows: Sequence[Row], svg: str | None, command: str) -> str:
         axes=axes or ("codec",),
         texts={axis.name for axis in AXES if isinstance(axis.default, str)},
         fixed={axis.name: first[axis.name] for axis in AXES if axis.name not in axes},
-        columns=_FIGURES,
+        columns=[column for column in _FIGURES if any(_known(row, column.field) for row in rows)],
         figure=image("pareto", svg) if svg else "",
         command=command,
         version=version("thinwire"),
     )
+
+
+def _known(row: Row, field: str) -> bool:
+    return row.outcome.figures is not None and getattr(row.outcome.figures, field) is not None
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -13,7 +13,13 @@ from sim.sweep_point import Figures, Outcome
 
 __all__ = ["COLUMNS", "Row", "pareto_front", "rows_csv", "table_rows", "varying_axes"]
 
-_GROUP = ("network", "images", "mean", "spread")  # what is asked of a design; designs are compared inside a group
+_GROUP = (
+    "network",
+    "images",
+    "mean",
+    "spread",
+    "accelerator",
+)  # what is asked of a design; designs are compared inside a group
 COLUMNS = ("id", *(axis.name for axis in AXES), *Figures.model_fields, "pareto", "reason")
 
 
@@ -25,8 +31,8 @@ class Row:
     ----------
     outcome : Outcome
     pareto : bool
-        Whether no other point of the same network and images needs less external-memory energy without a larger tile
-        on chip, or a smaller tile without more energy.
+        Whether no other point of the same network, images and accelerator needs less external-memory energy without a
+        larger tile on chip, or a smaller tile without more energy.
     """
 
     outcome: Outcome
@@ -34,7 +40,7 @@ class Row:
 
     @property
     def group(self) -> tuple[Any, ...]:
-        """Network and images."""
+        """Network, images and accelerator."""
         return tuple(self.outcome.point[name] for name in _GROUP)
 
     @property

@@ -12,6 +12,7 @@ the second operand of a matrix product that is no weight.
 from __future__ import annotations
 
 from collections.abc import Container
+from collections.abc import Mapping as PerTensor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +21,10 @@ from numpy.typing import NDArray
 from golden.activations.scan import tensor_shape
 from sim.aligned_mapping import strip
 from sim.layer_shape import LayerShape
-from sim.mapping import LOOPS, Mapping
+from sim.mapping import LOOPS, Buffer, LayerTraffic, Mapping
 from sim.network import Layer, Network
 
-__all__ = ["Fetches", "LayerPlan", "WeightTile", "plan_layer", "tile_symbols"]
+__all__ = ["Fetches", "LayerPlan", "WeightTile", "plan_layer", "planned_traffic", "tile_symbols"]
 
 _Ints = NDArray[np.int64]
 
@@ -157,6 +158,29 @@ def plan_layer(
         _last(writes) if writes else None,
         *tiles_and_fetches,
         _partials(shape, ranges),
+    )
+
+
+def planned_traffic(plan: LayerPlan, symbols: PerTensor[str, _Ints], buffer: Buffer) -> LayerTraffic:
+    """Bytes that a plan moves, nothing compressed: whole codec tiles, as often as they are fetched.
+
+    Parameters
+    ----------
+    symbols : mapping of tensor name to ndarray of int64
+        Those of `tile_symbols`.
+    """
+    word, window = buffer.activation_bits / 8, int(np.prod(plan.shape.kernel))
+    counts = [(t.end_filter - t.first_filter) * (t.end_channel - t.first_channel) for t in plan.weight_tiles]
+    weights = np.array([*counts, 0], np.int64)[plan.weight_fetches.tiles].sum() * window * buffer.weight_bits / 8
+    sums = plan.partial_values.sum(axis=1) * buffer.partial_bits / 8
+    written = 0 if plan.writes is None else symbols[plan.writes.tensor][plan.writes.tiles].sum() * word
+    return LayerTraffic(
+        input_bytes=sum(float(symbols[fetches.tensor][fetches.tiles].sum()) for fetches in plan.reads) * word,
+        weight_bytes=float(weights),
+        operand_bytes=0.0,
+        partial_read_bytes=float(sums[0]),
+        partial_write_bytes=float(sums[1]),
+        output_bytes=float(written),
     )
 
 

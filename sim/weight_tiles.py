@@ -70,6 +70,7 @@ def weight_bytes(
     burst_bytes: int,
     word_bits: int = 8,
     units: int = 1,
+    known: dict[Any, NDArray[np.int64]] | None = None,
 ) -> tuple[NDArray[np.int64], ...]:
     """Bytes of each weight tile of each plan.
 
@@ -85,6 +86,8 @@ def weight_bytes(
         Bits of an uncoded weight.
     units : int
         Decoders that share a tile, each with a stream of its own for a part of the filters.
+    known : dict, optional
+        What was found for other plans of the same network: looked up, and filled.
 
     Raises
     ------
@@ -92,7 +95,13 @@ def weight_bytes(
         If the codec cannot hold some weights.
     """
     recipe = Recipe(codec=codec)
-    return tuple(_layer(plan, weights.get(plan.layer.name), recipe, burst_bytes, word_bits, units) for plan in plans)
+    known, found = {} if known is None else known, []
+    for plan in plans:
+        key = plan.layer.name, plan.weight_tiles, codec, burst_bytes, word_bits, units
+        if key not in known:
+            known[key] = _layer(plan, weights.get(plan.layer.name), recipe, burst_bytes, word_bits, units)
+        found.append(known[key])
+    return tuple(found)
 
 
 def _layer(

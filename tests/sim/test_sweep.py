@@ -20,13 +20,18 @@ from PIL import Image
 from sweep_work import LOG, die, die_once, slow
 from tiny_models import model
 
+from golden.tile_stream import tensor_sizes
 from sim import sweep_point
+from sim.accelerator import load_accelerator, preset_text
 from sim.config import RunConfig
 from sim.images import load_images
 from sim.network import load_network
 from sim.run import record, run
+from sim.simulated_layer import SimulationConfig
+from sim.simulation import run_simulation
+from sim.simulation_summary import summarize_simulation
 from sim.summary import summarize
-from sim.sweep import POINTS, sweep
+from sim.sweep import POINTS, _inputs, sweep
 from sim.sweep_grid import read_grid
 from sim.sweep_maps import dask_map, local_map
 from sim.sweep_point import evaluate
@@ -105,6 +110,68 @@ def test_points_of_a_process_share_their_tensors(points, monkeypatch):
     sweep_point._shared.cache_clear()
     assert all(evaluate(point).figures for point in points)
     assert len(recorded) == 1
+
+
+def test_codecs_that_no_point_asks_for_are_not_measured_and_none_twice(folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "sim.measure.tensor_sizes", lambda *given: asked.append((given[0].size, given[1:])) or tensor_sizes(*given)
+    )
+    sweep_point._shared.cache_clear()
+    text = 'network = "net.onnx"\nimages = "images"\ncodec = ["zvc", "zrlc"]\nlayout = ["slotted", "packed"]'
+    assert all(evaluate(point).figures for point in grid(folder, text))
+    modes = [fmt.modes for _, (fmt, *_) in asked]
+    assert {mode for each in modes for mode in each} == {"raw", "zvc", "zrlc"}
+    # One tensor, one image: each codec once; raw sizes are looked at for each point.
+    assert modes.count(("raw", "zvc")) == modes.count(("raw", "zrlc")) == 1
+
+
+ON_CHIPS = """
+network = "net.onnx"
+images = "images"
+accelerator = ["none", "mobile", "mine.toml"]
+residency = ["none", "all"]
+weights_codec = ["packed", "mlw"]
+codec = ["raw", "zvc"]
+"""
+
+
+def test_points_on_accelerators_have_the_figures_of_a_simulation(folder):
+    (folder / "mine.toml").write_text(preset_text("mobile").replace("size_kib = 256", "size_kib = 0.75"))
+    points = grid(folder, ON_CHIPS)
+    # Without an accelerator the other two mean nothing.
+    assert [point["accelerator"] for point in points].count("none") == 2
+    assert len(points) == 2 + 2 * 8
+    network, photos = load_network(folder / "net.onnx"), load_images(folder / "images")
+    for point in points:
+        figures, chip = evaluate(point).figures, point["accelerator"]
+        if chip == "none":
+            assert (figures.time_ms, figures.raw_time_ms) == (None, None)
+            continue
+        accelerator = load_accelerator(str(folder / chip) if chip.endswith("toml") else chip)
+        config = SimulationConfig(
+            accelerator, RunConfig(point["codec"]), point["weights_codec"], residency=point["residency"]
+        )
+        summary = summarize_simulation(run_simulation(config, network, photos))
+        for design, moved, time_ms in (
+            (summary.coded, figures.moved_bytes, figures.time_ms),
+            (summary.raw, figures.raw_moved_bytes, figures.raw_time_ms),
+        ):
+            assert (moved, time_ms) == pytest.approx((design.total_bytes, design.time_ms))
+        assert figures.dram_energy_pj == pytest.approx(summary.coded.dram_energy_pj)
+        assert figures.energy_pj == pytest.approx(summary.coded.total_energy_pj)
+    inputs = _inputs(points)
+    before = {point["accelerator"]: hashed for point, hashed in inputs.items()}
+    (folder / "mine.toml").write_text(preset_text("mobile"))
+    after = {point["accelerator"]: hashed for point, hashed in _inputs(points).items()}
+    assert [chip for chip in before if before[chip] != after[chip]] == ["mine.toml"]
+
+
+def test_an_accelerators_own_tile_is_the_default(folder):
+    text = 'network = "net.onnx"\nimages = "images"\ncodec = "raw"\naccelerator = ["mobile", "ethos-u55"]'
+    assert [point["tile"] for point in grid(folder, text)] == ["8x8x32", "1x16x16"]
+    with pytest.raises(ValueError, match=r"grid.toml, line 1: accelerator must be none, mobile, .* not 'none.such'"):
+        grid(folder, 'accelerator = "none.such"')
 
 
 def test_large_recordings_are_not_held_and_give_the_same(points, monkeypatch):
@@ -203,7 +270,7 @@ def test_values_that_do_not_go_together_are_a_failed_point(folder):
 
 
 def test_a_fault_of_ours_is_told_with_its_kind(points, monkeypatch):
-    def fault(*args):
+    def fault(*args, **named):
         raise KeyError("two\nlines")
 
     monkeypatch.setattr("sim.sweep_point.run_recorded", fault)

@@ -13,11 +13,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from golden.weights.prune import check_density
 from sim.light_networks import BACKBONES, OPERATORS
 from sim.lighten_backbone import swap_backbone
 from sim.lighten_compress import formats_after, halve, prune_network, quantize_network
 from sim.lighten_cost import Cost, cost_of
-from sim.lighten_factorize import factorize
+from sim.lighten_factorize import check_way, factorize
 from sim.lighten_target import Target
 from sim.network import Network, load_network
 from sim.session import open_session, values_of
@@ -47,6 +48,19 @@ class Goal:
         """Whether a cost is no more than what is told."""
         pairs = (self.time_ms, cost.time_ms), (self.stored_mb, cost.stored_mb), (self.energy_mj, cost.energy_mj)
         return all(limit is None or found <= limit for limit, found in pairs)
+
+    def helped(self, before: Cost, after: Cost) -> bool:
+        """Whether something that is asked for gets less, and nothing that is asked for gets more."""
+        asked = (
+            (limit, getattr(before, name), getattr(after, name))
+            for name, limit in (
+                ("time_ms", self.time_ms),
+                ("stored_mb", self.stored_mb),
+                ("energy_mj", self.energy_mj),
+            )
+        )
+        pairs = [(old, new) for limit, old, new in asked if limit is not None]
+        return any(new < old for old, new in pairs) and all(new <= old for old, new in pairs)
 
     def memory_missing(self, cost: Cost) -> bool:
         """Whether memory is the problem."""
@@ -81,6 +95,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
             raise ValueError(f"backbone must be one of {tuple(BACKBONES)}, not {self.backbone!r}")
+        check_way(self.way, self.channels)
+        check_density(self.density)
         if not 0 <= self.least_agreement <= 1:
             raise ValueError(f"least agreement must be in 0..1, not {self.least_agreement!r}")
         wrong = [name for name in self.without if name not in _STEPS]
@@ -241,8 +257,8 @@ class _Walk:
     def _try(self, name: str, model: onnx.ModelProto, told: str) -> None:
         network = load_network(model)
         cost = cost_of(network, self.target, self.target.first_format)
-        if cost.time_s >= self.cost.time_s and cost.stored_bytes >= self.cost.stored_bytes:
-            self._leave(name, f"it would make nothing lighter: {told}")
+        if not self.goal.helped(self.cost, cost):
+            self._leave(name, f"it would not bring the target nearer: {told}")
             return
         self._take(Step(name, True, told, model, cost), network)
 

@@ -34,7 +34,7 @@ def lighten(
     mean: Annotated[float, typer.Option(help="Pixel value that enters the network as 0.")] = 127.0,
     spread: Annotated[float, typer.Option(help="Pixel steps to 1.")] = 128.0,
 ) -> None:
-    """Make a network light: backbone, convolutions, pruning, int8 or fp16, in the guideline's order, until a target."""
+    """Make a network light: backbone, convolutions, pruning, int8 or fp16, in order. Exit code 1: target missed."""
     from sim.lighten import Goal, Options
     from sim.lighten import lighten as walk
     from sim.output import check_writable
@@ -59,4 +59,4 @@ def lighten(
     section.print(console)
     console.print(f"written: {out}", highlight=False)
     if not goal.met(steps[-1].cost):
-        raise ValueError(f"target must be one that the steps reach, not this: the last network is in {str(out)!r}")
+        raise typer.Exit(1)

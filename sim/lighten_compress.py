@@ -107,7 +107,19 @@ def halve(model: onnx.ModelProto) -> onnx.ModelProto:
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
     made: onnx.ModelProto = convert_float_to_float16(copied, keep_io_types=True)
+    _sort_nodes(made.graph)
     return made
+
+
+def _sort_nodes(graph: onnx.GraphProto) -> None:
+    """Put nodes in order of execution: the converter appends casts of inputs at the end."""
+    known = {"", *(value.name for value in (*graph.input, *graph.initializer))}
+    waiting = [onnx.NodeProto.FromString(node.SerializeToString()) for node in graph.node]
+    del graph.node[:]
+    while ready := [node for node in waiting if known.issuperset(node.input)]:
+        graph.node.extend(ready)
+        known.update(name for node in ready for name in node.output)
+        waiting = [node for node in waiting if not known.issuperset(node.output)]
 
 
 def prune_network(model: onnx.ModelProto, density: float, bits: int = 5) -> tuple[onnx.ModelProto, WeightFile]:

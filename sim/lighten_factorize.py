@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from sim.lighten_backbone import pruned_constants
 from sim.network import Network
 from sim.operators import attribute
 
-__all__ = ["WAYS", "Factorized", "factorize"]
+__all__ = ["WAYS", "Factorized", "check_way", "factorize"]
 
 Floats = NDArray[np.float32]
 Parts = tuple[list[onnx.NodeProto], dict[str, Floats]]
@@ -55,10 +56,7 @@ def factorize(network: Network, way: str, channels: int = 64, least_share: float
     ValueError
         If there is no such way, or `channels` is not positive.
     """
-    if way not in WAYS:
-        raise ValueError(f"way must be one of {tuple(WAYS)}, not {way!r}")
-    if channels < 1:
-        raise ValueError(f"channels must be 1 or more, not {channels!r}")
+    check_way(way, channels)
     heavy = {layer.nodes[0]: layer.name for layer in network.layers if layer.macs >= least_share * network.macs}
     model = onnx.ModelProto()
     model.CopyFrom(network.model)
@@ -81,6 +79,14 @@ def factorize(network: Network, way: str, channels: int = 64, least_share: float
     return Factorized(pruned_constants(model), tuple(replaced))
 
 
+def check_way(way: str, channels: int) -> None:
+    """Refuse what `factorize` refuses."""
+    if way not in WAYS:
+        raise ValueError(f"way must be one of {tuple(WAYS)}, not {way!r}")
+    if channels < 1:
+        raise ValueError(f"channels must be 1 or more, not {channels!r}")
+
+
 def _parts(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto], way: str, channels: int) -> Parts | None:
     """What stands in a node's place; None where it cannot be split or would not become lighter."""
     if (
@@ -95,7 +101,15 @@ def _parts(node: onnx.NodeProto, weights: Mapping[str, onnx.TensorProto], way: s
     chosen = "bottleneck" if node.op_type == "ConvTranspose" else way
     if chosen == "bottleneck" and values.shape[0 if node.op_type == "ConvTranspose" else 1] <= channels:
         return None
-    return WAYS[chosen](node, values, channels)
+    made, constants = WAYS[chosen](node, values, channels)
+    return (made, constants) if _work(made, constants) < values.size else None
+
+
+def _work(made: list[onnx.NodeProto], constants: Mapping[str, Floats]) -> float:
+    """MACs of a pair for each pixel that the old node's MACs are counted at: a first one may work before a stride."""
+    front, behind = made
+    left = 1 if behind.op_type == "ConvTranspose" else prod(attribute(behind, "strides", [1, 1]))
+    return left * constants[front.input[1]].size + constants[behind.input[1]].size
 
 
 def _bottleneck(node: onnx.NodeProto, values: Floats, channels: int) -> Parts:

@@ -104,7 +104,7 @@ def _table(rows: Sequence[Variant], costs: Sequence[Cost], found: Fit, target: T
         "PCKh is the report's; nothing was trained here. G3 cannot be used (no quantized transposed convolution), G5 "
         "saves no time.",
         "The report leaves open: the input's size (256 x 192 here, as PoseResNet has it), the joints (16), the back "
-        "end of each layer, where MobileNetV2 was cut (before its last 1 x 1 convolution here), and the adaptor (1 x 1 to "
+        "end of each layer, where MobileNetV2 was cut (before its last 1 x 1 convolution here), the adaptor (1 x 1 to "
         "2048 channels here).",
     )
     headings = ("steps", "PCKh@0.5, paper", "start-up s, paper", "weights MB", "s/image, paper", "s/image", "error %")

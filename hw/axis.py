@@ -1,6 +1,7 @@
 """AXI4-Stream shell: a core's streams as flat ports with stable names, registered on both sides.
 
-A core's stream ``i`` becomes ``s_axis_*`` and ``o`` ``m_axis_*``; ``i_tile`` becomes ``s_axis_tile_*``, and so on.
+A core's stream ``i`` becomes ``s_axis_*`` and ``o`` ``m_axis_*``; ``i_tile`` becomes ``s_axis_tile_*``, and so on; an
+input ``order`` becomes ``s_axis_order_*``, an output ``report`` ``m_axis_report_*``.
 
 ======  =====================================================================================================
 port    meaning
@@ -17,6 +18,7 @@ Every stream passes a `Slice`: outputs come from flip-flops, nothing is combinat
 adds one cycle of latency and no bubble.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,8 +53,9 @@ class Channel:
 
     @property
     def prefix(self) -> str:
-        """``s_axis`` or ``m_axis``, and what follows ``i`` or ``o`` in the member's name."""
-        return ("s_axis" if self.is_input else "m_axis") + self.member[1:]
+        """``s_axis`` or ``m_axis``, and what follows ``i`` or ``o`` in the member's name, or all of another name."""
+        rest = self.member[1:] if re.fullmatch("[io](_.*)?", self.member) else f"_{self.member}"
+        return ("s_axis" if self.is_input else "m_axis") + rest
 
     @cached_property
     def leaves(self) -> dict[tuple[str | int, ...], int]:

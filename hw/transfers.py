@@ -126,4 +126,4 @@ def from_fields(channel: Channel, records: Records) -> dict[str, NDArray[np.int6
 def _rows(rows: NDArray[np.uint8], flags: NDArray[np.uint64], channel: Channel) -> Records:
     padded = np.zeros((len(rows), 8 * record_words(channel)), np.uint8)
     padded[:, : rows.shape[1]] = rows
-    return np.column_stack([padded.view("<u8").reshape(len(rows), -1), flags])
+    return np.column_stack([padded.view("<u8").reshape(len(rows), record_words(channel)), flags])

@@ -8,7 +8,7 @@ from amaranth.utils import bits_for
 from hw.weights.pair_ports import Symbols
 from hw.weights.ports import COUNT_BITS, POSITION_BITS, Fault
 from hw.weights.sparse import offset_bits
-from hw.weights.sums import difference, not_below, total
+from hw.weights.sums import difference, total
 
 __all__ = ["Checked", "PairChecks"]
 
@@ -34,7 +34,7 @@ class PairChecks(wiring.Component):
     step, valid, symbols : In
         A group goes on.
     fault, position : Out
-        Of this group; where.
+        Of this group; where, a cycle later.
     """
 
     def __init__(self, slots: int) -> None:
@@ -57,12 +57,17 @@ class PairChecks(wiring.Component):
         m = Module()
         bits = offset_bits(self.slots)
         symbols = self.symbols
-        # Weights that the block misses; those of the tensor behind the block, and, a cycle later, of the next block.
+        # Weights that the block misses, and those of the tensor behind it. A cycle later: the next block's, and those
+        # behind it.
         room, behind, next_room = (Signal(COUNT_BITS, name=name) for name in ("room", "behind", "next_room"))
+        next_behind, more = Signal(COUNT_BITS), Signal()
         opening, at = Signal(2), Signal(POSITION_BITS)
-        m.d.sync += next_room.eq(
-            Mux((self.entry_weights != 0) & ~not_below(self.entry_weights, behind), self.entry_weights, behind)
-        )
+        rest = Signal(COUNT_BITS + 1)
+        m.d.comb += [rest.eq(difference(behind, self.entry_weights, COUNT_BITS + 1)), more.eq(behind.any())]
+        with m.If((self.entry_weights == 0) | rest[-1]):
+            m.d.sync += [next_room.eq(behind), next_behind.eq(0)]
+        with m.Else():
+            m.d.sync += [next_room.eq(self.entry_weights), next_behind.eq(rest)]
         near, low = Signal(), Signal(bits)
         m.d.comb += [near.eq(room[bits:] == 0), low.eq(room)]
 
@@ -72,7 +77,9 @@ class PairChecks(wiring.Component):
         for k in range(self.slots):
             places.append(sums)
             sum_bits = bits_for(16 * (k + 1))
-            sums = Mux(symbols.taken[k], total(sums, symbols.sizes[k], sum_bits, 1), sums)
+            behind_it = Signal(sum_bits, name=f"bits_{k}")
+            m.d.comb += behind_it.eq(Mux(symbols.taken[k], total(sums, symbols.sizes[k], sum_bits, 1), sums))
+            sums = behind_it
         places.append(sums)
 
         faults = []
@@ -93,22 +100,25 @@ class PairChecks(wiring.Component):
             faults.append(fault)
         at_end = Signal(Fault)
         with m.If(symbols.ends):
-            with m.If(~near | (low != symbols.count) | (symbols.final & (behind != 0))):
+            with m.If(~near | (low != symbols.count) | (symbols.final & more)):
                 m.d.comb += at_end.eq(Fault.SHORT)
-            with m.Elif(~symbols.final & (behind == 0)):
+            with m.Elif(~symbols.final & ~more):
                 m.d.comb += at_end.eq(Fault.LONG)
         faults.append(at_end)
         for fault, place in reversed(list(zip(faults, places, strict=True))):
             with m.If(fault != Fault.NONE):
                 m.d.comb += [self.fault.eq(fault), ahead.eq(place)]
-        m.d.comb += self.position.eq(total(at, ahead, POSITION_BITS))
+        # Counted a cycle later: a fault is not found early in its cycle.
+        seen_at, seen_ahead = Signal(POSITION_BITS), Signal.like(ahead)
+        m.d.sync += [seen_at.eq(at), seen_ahead.eq(ahead)]
+        m.d.comb += self.position.eq(total(seen_at, seen_ahead, POSITION_BITS))
 
         with m.If(self.start):
             m.d.sync += [behind.eq(self.count), opening.eq(1), at.eq(0)]
         with m.Else():
             m.d.sync += opening.eq(opening << 1)
         with m.If(opening[-1] | (self.step & self.valid & symbols.ends)):
-            m.d.sync += [room.eq(next_room), behind.eq(difference(behind, next_room, COUNT_BITS))]
+            m.d.sync += [room.eq(next_room), behind.eq(next_behind)]
         with m.Elif(self.step & self.valid):
             m.d.sync += room.eq(difference(room, symbols.count, COUNT_BITS))
         with m.If(self.step & self.valid):

@@ -20,7 +20,7 @@ from sim.train_resnet import head_only, resnet
 __all__ = ["fusion_chapter"]
 
 WIDTHS = range(1, 24)
-_QUICK_WIDTHS, _QUICK_FILLED, _QUICK_PICTURES, _QUICK_STEPS = (11, 12), (16,), (2000, 500), 16
+_QUICK_WIDTHS, _QUICK_FILLED, _QUICK_PICTURES, _QUICK_STEPS = (11, 12), (16,), (1000, 200), 8
 _TASKS = ("fashion", "mnist", "animals")
 _PAPER_BITS = (12, 11)
 _COLORS = ("#1f5fa8", "#b5485d", "#2a9d8f")
@@ -41,7 +41,7 @@ def fusion_chapter(quick: bool = False) -> Chapter:
         sections += [_method_section(tasks, points, quick), _width_section(tasks, points), _lossless(tasks, points)]
         sections += [_planes(tasks, _QUICK_FILLED if quick else FILLED), _failure(tasks)]
         figures["fusion-accuracy"] = accuracy_figure(tasks, points)
-    sections += fusion_sections()
+    sections += fusion_sections(_QUICK_WIDTHS) if quick else fusion_sections()
     captions = {"fusion-accuracy": "Accuracy over mantissa bits: truncated dashed, rounded solid, float32 dotted."}
     source = "Bae, Bae (Kyung Hee University), adapting a network to several tasks by bit plane slicing"
     return Chapter("fusion", "Bit fusion of two tasks' weights", source, tuple(sections), figures, captions)

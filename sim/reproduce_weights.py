@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,20 +61,20 @@ def sweep_section(points: tuple[SweepPoint, ...]) -> Section:
     return Section("Weights through HEVC: a classifier over the QP", headings, cells, notes)
 
 
-def fusion_sections() -> tuple[Section, ...]:
-    """Block floating point on the default network's weights, the storage column, and integers fused."""
+def fusion_sections(widths: Iterable[int] = range(1, MOST_MANTISSA_BITS + 1)) -> tuple[Section, ...]:
+    """Block floating point of some widths on the default network's weights, the storage column, integers fused."""
     weights = [np.asarray(weight.values, np.float32) for weight in find_weights(build_lite0())]
     quality = Section(
         "Block floating point: signal-to-noise ratio of EfficientNet-Lite0's weights",
         ("mantissa bits", "truncated dB", "rounded dB", "gain dB"),
-        tuple(_quality(weights, width) for width in range(1, MOST_MANTISSA_BITS + 1)),
+        tuple(_quality(weights, width) for width in widths),
         ("An exponent for each tensor; a decoder of either task reads its own bits only.",),
     )
     storage = Section(
         "Storage of two tasks' weights, bits for a pair",
         ("method", "told formula", "told bits", "stored bits"),
         tuple((row.method, row.formula, str(row.told_bits), str(row.stored_bits)) for row in STORAGE),
-        ("The paper's formulas and its bit counts do not all agree; both stand here. No network was trained.",),
+        ("The paper's formulas and its bit counts do not all agree; both stand here.",),
     )
     small = np.array([1, 2, 3, 5, 100], np.uint8)
     fused = fuse_integers(small, np.full(small.size, 255, np.uint8))

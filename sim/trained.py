@@ -40,7 +40,7 @@ def cached(name: str, recipe: object, make: Callable[[], Arrays]) -> dict[str, N
     digest = hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]
     path = cache_folder() / "trained" / f"{name}-{digest}.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     except (OSError, BadZipFile, EOFError, ValueError):
         check_torch()

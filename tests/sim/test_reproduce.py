@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from golden.activations.scan import scan_order
 from golden.activations.srlc import Srlc
+from sim.chapter import Chapter
 from sim.cli import main
 from sim.reproduce_rlc import METHODS, Activation, imagenet, run_length_table
 from sim.section import Section
@@ -46,8 +48,15 @@ def test_saving_counts_exact_bits_of_every_tensor():
             assert rows["SRLC+BYPASS"][scan] == pytest.approx(100 * (1 - (bits[0] + raw_bits // 2) / raw_bits))
 
 
-@pytest.mark.parametrize("arguments", [["rlc", "--more"], ["fusion"], ["hevc", "--quick"]], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "arguments",
+    [["rlc", "--more", "--quick"], ["fusion", "--quick"], ["hevc", "--quick"], ["deepcomp", "--quick"]],
+    ids=lambda words: words[0],
+)
 def test_command_writes_its_tables(arguments, tmp_path, monkeypatch, capsys):
+    """Without torch, what needs trained networks is skipped and says so; here it is as if there were none."""
+    monkeypatch.setattr("sim.torch_fit.find_spec", lambda name: None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("sys.argv", ["thinwire", "reproduce", *arguments, "--out", str(tmp_path)])
     with pytest.raises(SystemExit) as stop:
         main()
@@ -58,6 +67,32 @@ def test_command_writes_its_tables(arguments, tmp_path, monkeypatch, capsys):
     assert "written" in capsys.readouterr().out
     if arguments[0] == "hevc":
         assert (tmp_path / "hevc.svg").stat().st_size > 10_000
+    if arguments[0] != "rlc":
+        assert "skipped: package torch must be installed" in text.replace("Skipped", "skipped")
+    page = (tmp_path / "index.html").read_text()
+    assert f'<h1 id="{arguments[0]}"' in page
+    assert "made on" in text
+    assert "thinwire reproduce" in page
+
+
+def test_a_chapter_is_told_in_markdown():
+    section = Section("Title", ("a", "b"), (("1", "2"),), ("Note.",))
+    figure = Figure(figsize=(1, 1))
+    chapter = Chapter("rlc", "Runs", "A paper", (section,), {"drawn": figure}, {"drawn": "What to see."})
+    files = chapter.files("made on a day")
+    assert set(files) == {"rlc.md", "drawn.svg"}
+    assert files["rlc.md"].startswith("# Runs\n\nA paper. `thinwire reproduce rlc`; made on a day.\n")
+    assert "| 1 | 2 |" in files["rlc.md"]
+    assert "![What to see.](drawn.svg)" in files["rlc.md"]
+
+
+@pytest.mark.parametrize("codec", ["srlc", "zrlc", "zvc", "best of these", "prc"])
+def test_the_tile_stream_is_told_for_each_codec(lite0, codec):
+    rows = {row.method: row.saving_pct for row in lite0.more}
+    saved = rows[f"tile stream, {codec}, 32-byte bursts"]
+    assert ("tile-channel-first" in saved) == (codec != "prc")
+    assert saved["tile-planar"] > rows[f"tile stream, {codec}, 64-byte bursts"]["tile-planar"]
+    assert 10 < saved["tile-planar"] < 50
 
 
 def test_section_is_a_markdown_table():

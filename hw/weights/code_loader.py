@@ -28,7 +28,7 @@ class CodeLoader(wiring.Component):
     (golden/weights/canonical.py): one step of lengths a cycle; then a cycle for each length, which makes limits and
     bases (hw/weights/huffman.py); then one for each codeword, which puts its symbol in its place.
 
-    *Cycles*, where the body does not wait: ``s + n + 17`` for a table of s steps and n codewords, 1 for the flag, and
+    *Cycles*, where the body does not wait: ``s + n + 19`` for a table of s steps and n codewords, 1 for the flag, and
     ``k + 1`` for a codebook of k levels.
 
     *Bad tables*: `fault` is told in place of `done`, in the cycle that sees it.
@@ -88,6 +88,7 @@ class CodeLoader(wiring.Component):
         # Codewords of each length, then the place of the next one of them.
         counts = Array(Signal(INDEX_BITS + 1, name=f"count_{n}") for n in range(LONGEST + 1))
         which, count, put, new_count = Signal(4), Signal(INDEX_BITS + 1), Signal(), Signal(INDEX_BITS + 1)
+        told = Signal()
         m.d.comb += [
             self.behind.eq(total(self.place, size, PLACE_BITS + 1)),
             go.eq(self.ready & ~self.dry),
@@ -99,7 +100,8 @@ class CodeLoader(wiring.Component):
 
         first, span_less_1 = Signal(_FIRST_BITS), Signal(_SPAN_BITS)
         number, listed_count, fresh = Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1), Signal()
-        last, length = Signal(4), Signal(4)
+        last, length, counting = Signal(4), Signal(4), Signal()
+        in_range, is_escape = self._range(m, of_weights, first, span_less_1)
         m.d.comb += self.level.eq(sight)
 
         def refuse(fault: Fault = Fault.TABLE) -> None:
@@ -136,7 +138,8 @@ class CodeLoader(wiring.Component):
             with m.State("Header"):
                 read(_FIRST_BITS + _SPAN_BITS)
                 m.d.sync += [first.eq(sight[:_FIRST_BITS]), span_less_1.eq(sight[_FIRST_BITS:])]
-                m.d.sync += [number.eq(0), listed_count.eq(0), last.eq(0), *(counter.eq(0) for counter in counts)]
+                m.d.sync += [told.eq(0), counting.eq(0), number.eq(0), listed_count.eq(0), last.eq(0)]
+                m.d.sync += [counter.eq(0) for counter in counts]
                 with m.If(go):
                     m.next = "Steps"
             with m.State("Steps"):
@@ -145,15 +148,15 @@ class CodeLoader(wiring.Component):
                 read(bits)
                 m.d.comb += [
                     behind.eq(total(number, advance, len(number))),
-                    which.eq(now),
-                    put.eq(go & present),
+                    which.eq(last),
+                    put.eq(told),
                     ends.eq(~not_below(span_less_1, behind)),
                     wrong.eq(Mux(present, (now == 0) | now[-1], (number == 0) | ends)),
                     listed.write.eq(go & present),
                     listed.write_address.eq(listed_count),
                     listed.write_data.eq(Cat(number[:INDEX_BITS], now[:4])),
                 ]
-                m.d.sync += length.eq(1)
+                m.d.sync += told.eq(go & present)
                 with m.If(go):
                     m.d.sync += number.eq(behind)
                     with m.If(present):
@@ -161,18 +164,28 @@ class CodeLoader(wiring.Component):
                     with m.If(wrong):
                         refuse()
                     with m.Elif(ends):
-                        m.next = "Lengths"
+                        m.next = "Told"
+            with m.State("Told"):
+                m.d.comb += [which.eq(last), put.eq(1)]
+                m.d.sync += [told.eq(0), length.eq(1)]
+                m.next = "Lengths"
             with m.State("Lengths"):
                 m.d.comb += [which.eq(length), put.eq(1)]
-                m.d.sync += [length.eq(length + 1), number.eq(0), fresh.eq(0)]
-                valid, in_range = self._lengths(m, of_weights, count, new_count, length, last, first, span_less_1)
+                m.d.sync += [length.eq(length + 1), number.eq(0), fresh.eq(0), counting.eq(1)]
+                slack, over, limit, is_last = self._lengths(m, of_weights, count, new_count, length, last)
                 with m.If(~in_range):
                     refuse(Fault.RANGE)
                 with m.Elif(length == LONGEST):
-                    with m.If(valid):
-                        m.next = "Sort"
-                    with m.Else():
-                        refuse()
+                    m.next = "Whole"
+            with m.State("Whole"):
+                m.d.sync += counting.eq(0)
+                m.next = "Sort"
+                with m.If(of_weights):
+                    m.d.sync += self.firsts[1].eq(first)
+                with m.Else():
+                    m.d.sync += [self.firsts[0].eq(first), self.escapes.eq(self.escape_form & is_escape)]
+                with m.If((slack != 0) | over), m.If((span_less_1 != 0) | (last != 1)):
+                    refuse()
             with m.State("Sort"):
                 m.d.comb += [
                     listed.read.eq(1),
@@ -191,6 +204,8 @@ class CodeLoader(wiring.Component):
                     with m.Else():
                         m.d.comb += self.done.eq(1)
                         m.next = "Idle"
+        with m.If(counting & ~of_weights):
+            self._escape(m, limit, is_last)
         return m
 
     def _levels(self, m: Module, go: Signal, read, refuse, begin_table) -> None:
@@ -216,12 +231,12 @@ class CodeLoader(wiring.Component):
                 with m.Elif(left == 1):
                     begin_table()
 
-    def _lengths(self, m: Module, of_weights, count, new_count, length, last, first, span_less_1):
-        """One length: its limit and base; whether the code is whole at the end, and its symbols in range."""
+    def _lengths(self, m: Module, of_weights, count, new_count, length, last) -> tuple[Signal, ...]:
+        """One length: its limit and base. A cycle later: numbers without codeword, too many codewords, limit, the last."""
         # `slack`: numbers of this length that begin no codeword so far. `place`: codewords so far.
         slack, limit, place, over = Signal(LONGEST + 1), Signal(LONGEST + 1), Signal(INDEX_BITS + 1), Signal()
         start, limit_now, slack_now = (Signal(LONGEST + 2, name=n) for n in ("start", "limit_now", "slack_now"))
-        slack_then, opening = Signal(LONGEST + 1), Signal()
+        slack_then, opening, is_last = Signal(LONGEST + 1), Signal(), Signal()
         m.d.comb += [
             opening.eq(length == 1),
             start.eq(Mux(opening, 0, limit << 1)),
@@ -235,6 +250,7 @@ class CodeLoader(wiring.Component):
             slack.eq(slack_now),
             place.eq(total(new_count, count, len(place))),
             over.eq(slack_now[-1] | (over & ~opening)),
+            is_last.eq(length == last),
         ]
         base = difference(new_count, start, INDEX_BITS)
         with m.Switch(length):
@@ -244,30 +260,30 @@ class CodeLoader(wiring.Component):
                         with m.If(chosen):
                             m.d.sync += self.codes[k][f"limit_{n}"].eq(limit_now)
                             m.d.sync += self.codes[k][f"base_{n}"].eq(base)
+        return slack, over, limit, is_last
 
-        # The escape is the last symbol, so its codeword is the last of its length; shifted to the left end.
-        escape, mask = Cat(reversed(self.escape)), Cat(reversed(self.escape_mask))
-        # Symbols and what they must be, counted from the least there is.
+    def _escape(self, m: Module, limit, is_last) -> None:
+        """The escape is the last symbol, so its codeword is the last of its length; shifted to the left end."""
+        for target, newest in ((self.escape, less_one(limit)), (self.escape_mask, Const(-1, LONGEST))):
+            number = Cat(reversed(target))
+            m.d.sync += number.eq(Mux(is_last, newest, Cat(Const(0, 1), number)))
+
+    def _range(self, m: Module, of_weights, first, span_less_1) -> tuple[Signal, Signal]:
+        """Whether the symbols are what they may be, and whether the last one is the escape; two cycles later."""
+        # Counted from the least there is.
         least, greatest = Signal(_FIRST_BITS), Signal(_FIRST_BITS + 1)
-        low, high = Signal(_FIRST_BITS), Signal(_FIRST_BITS)
-        m.d.comb += [
-            least.eq(Cat(first[:-1], ~first[-1])),
-            greatest.eq(total(least, span_less_1, len(greatest))),
-        ]
+        low, high, in_range, is_escape = Signal(_FIRST_BITS), Signal(_FIRST_BITS), Signal(), Signal()
+        m.d.comb += [low.eq(_HALF), high.eq(_HALF | self.limit), least.eq(Cat(first[:-1], ~first[-1]))]
         with m.If(of_weights):
-            m.d.sync += self.firsts[1].eq(first)
             for (narrow, negative), (lowest, highest) in _LIMITS.items():
                 with m.If((self.narrow == narrow) & (self.negative == negative)):
                     m.d.comb += [low.eq(lowest + _HALF), high.eq(highest + _HALF)]
-        with m.Else():
-            m.d.comb += [low.eq(_HALF), high.eq(_HALF | self.limit)]
-            m.d.sync += self.firsts[0].eq(first)
-            m.d.sync += self.escapes.eq(self.escape_form & (greatest == high))
-            m.d.sync += escape.eq(Mux(length == last, less_one(limit_now), Cat(Const(0, 1), escape)))
-            m.d.sync += mask.eq(Mux(length == last, -1, Cat(Const(0, 1), mask)))
-        lone = (span_less_1 == 0) & (last == 1)
-        whole = ~over & (slack_now == 0)
-        return lone | whole, not_below(least, low) & not_below(high, greatest)
+        m.d.sync += [
+            greatest.eq(total(least, span_less_1, len(greatest))),
+            in_range.eq(not_below(least, low) & not_below(high, greatest)),
+            is_escape.eq(greatest == high),
+        ]
+        return in_range, is_escape
 
 
 def _step(sight: Value, last: Value) -> tuple[Value, Value, Value, Value]:

@@ -188,7 +188,7 @@ class CodeWindow(wiring.Component):
 
         # What is found at the place of each codeword: its bits, whether it is none, its length, and where it ends.
         longer = self._longer(m, self.sight, even, LONGEST, "first")
-        found = [_found(self.sight, longer, 0)]
+        found = [self._found(self.sight, longer, 0)]
         if self.slots > 1:
             longest = LONGEST_OF_SLOT[1]
             at = [self._at(m, begin, odd, longest) for begin in range(1, longest + 1)]
@@ -203,10 +203,9 @@ class CodeWindow(wiring.Component):
             bits, size_bits = LONGEST_OF_SLOT[k], ceil_log2(LONGEST_OF_SLOT[k])
             here = Signal(len(found[k]), name=f"found_{k}")
             m.d.comb += here.eq(found[k])
-            seen, unknown = here[:bits], here[bits]
-            size_less_1, end = here[bits + 1 : bits + 1 + size_bits], here[-SIZE_BITS:]
+            seen, unknown, is_escape = here[:bits], here[bits], here[bits + 1]
+            size_less_1, end = here[bits + 2 : bits + 2 + size_bits], here[-SIZE_BITS:]
             escaping, after = Signal(name=f"escaping_{k}"), Signal(name=f"after_{k}")
-            wrong = (seen ^ self.escape[:bits]) & self.escape_mask[:bits]
             if k == 0:
                 m.d.comb += self.unknown.eq(unknown)
             else:
@@ -215,7 +214,7 @@ class CodeWindow(wiring.Component):
                 going = going & ~self.alone & ~longer[LONGEST_OF_SLOT[1] - 1]
             m.submodules[f"index_{k}"] = index = CodeIndex(bits)
             m.d.comb += [
-                escaping.eq(self.escapes & ~turns[k] & ~wrong.any()),
+                escaping.eq(is_escape & ~turns[k]),
                 after.eq(self.dense | (~turns[k] & ~escaping)),
                 index.sight.eq(seen),
                 index.size_less_1.eq(size_less_1),
@@ -253,17 +252,18 @@ class CodeWindow(wiring.Component):
     def _at(self, m: Module, begin: int, limits: list[Value], longest: int) -> Value:
         """What is found at place `begin`."""
         sight = self.sight[begin : begin + longest]
-        value = _found(sight, self._longer(m, sight, limits, longest, f"at_{begin}_of_{longest}"), begin)
+        value = self._found(sight, self._longer(m, sight, limits, longest, f"at_{begin}_of_{longest}"), begin)
         found = Signal(len(value), name=f"at_{begin}_of_{longest}")
         m.d.comb += found.eq(value)
         return found
 
-
-def _found(sight: Value, longer: list[Value], begin: int) -> Value:
-    """The codeword at the beginning of `sight`: bits, whether it is none, its size less 1, and where it ends."""
-    longest = len(longer)
-    size_bits = ceil_log2(longest)
-    padded = [*longer, *[Const(0, 1)] * (1 << size_bits)][: (1 << size_bits) - 1]
-    sizes = [Const(n, size_bits) for n in range(1 << size_bits)]
-    ends = [Const(begin + n + 1, SIZE_BITS) for n in range(1 << size_bits)]
-    return Cat(sight[:longest], longer[-1], _count(padded, sizes), _count(padded, ends))
+    def _found(self, sight: Value, longer: list[Value], begin: int) -> Value:
+        """The codeword at the beginning of `sight`: bits, is it none, is it the escape, size less 1, where it ends."""
+        longest = len(longer)
+        size_bits = ceil_log2(longest)
+        padded = [*longer, *[Const(0, 1)] * (1 << size_bits)][: (1 << size_bits) - 1]
+        sizes = [Const(n, size_bits) for n in range(1 << size_bits)]
+        ends = [Const(begin + n + 1, SIZE_BITS) for n in range(1 << size_bits)]
+        other = (sight[:longest] ^ self.escape[:longest]) & self.escape_mask[:longest]
+        is_escape = self.escapes & ~other.any()
+        return Cat(sight[:longest], longer[-1], is_escape, _count(padded, sizes), _count(padded, ends))

@@ -285,9 +285,13 @@ class PairDecoder(wiring.Component):
                     m.next = "Idle"
 
         found = self._stages(m, window, loader, checks, expander, order, step, read & ~void, symbols)
+        counted = Signal()
+        m.d.sync += counted.eq(found & ~void & (fault == Fault.NONE))
         with m.If(found & ~void):
             m.d.sync += void.eq(1)
-            refuse(checks.fault, checks.position)
+            refuse(checks.fault, 0)
+        with m.If(counted):
+            m.d.sync += position.eq(checks.position)
         return m
 
     def _is_wrong(self, order):

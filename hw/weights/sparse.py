@@ -5,7 +5,7 @@ each weight lies and whether the group keeps to its block; `Expander`, a step la
 `lanes`. Runs do not differ by form here: a filler is a run and a weight of zero, an escape a run alone.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
@@ -109,6 +109,8 @@ class Expander(wiring.Component):
         places = [Signal(bits + 1, name=f"place_{k}") for k in range(self.slots)]
         end, emits, closes, last, go, done = Signal(bits + 1), Signal(), Signal(), Signal(), Signal(), Signal()
         beat = self.o.payload
+        # What is in the beat already, less a beat.
+        below = Cat(fill, Const(-1, bits - lane_bits))
         m.d.comb += [
             *(place.eq(total(fill, offset, bits + 1)) for place, offset in zip(places, group.offsets, strict=True)),
             end.eq(total(fill, group.count, bits + 1)),
@@ -139,10 +141,10 @@ class Expander(wiring.Component):
             with m.If(last):
                 m.d.sync += [self.active.eq(0), fill.eq(0)]
             with m.If(~closes):
-                m.d.sync += [fill.eq(0), group.count.eq(Cat(end[:lane_bits], less_one(end[lane_bits:])))]
+                m.d.sync += [fill.eq(0), group.count.eq(total(below, group.count, bits))]
                 for k, place in enumerate(places):
                     m.d.sync += [
-                        group.offsets[k].eq(Cat(place[:lane_bits], less_one(place[lane_bits:]))),
+                        group.offsets[k].eq(total(below, group.offsets[k], bits)),
                         group.present[k].eq(group.present[k] & (place >= lanes)),
                     ]
         with m.If(self.ready | self.void):

@@ -20,7 +20,6 @@ from pydantic import Field
 
 from sim.layer_shape import LayerShape
 from sim.mapping import LOOPS, Mapping, tiles_of
-from sim.mapping_search import Mapped
 from sim.toml_file import Table, key_line, parse_toml, toml_text
 
 __all__ = ["mapping_text", "read_mappings"]
@@ -80,11 +79,11 @@ def _mapping(shape: LayerShape, pinned: _Pinned) -> Mapping:
     )
 
 
-def mapping_text(mapped: Iterable[Mapped]) -> str:
-    """The file that pins these mappings."""
+def mapping_text(mapped: Iterable[tuple[str, Mapping]]) -> str:
+    """The file that pins these mappings, by the names of their layers."""
     parts = []
-    for layer in mapped:
-        sizes = [f"{name} = {getattr(layer.mapping, name)}" for name in _SIZES]
-        order = f"order = {dumps(list(layer.mapping.order))}"
-        parts.append("\n".join([f"[layers.{dumps(layer.shape.name)}]", *sizes, order, ""]))
+    for layer, mapping in mapped:
+        sizes = [f"{name} = {getattr(mapping, name)}" for name in _SIZES]
+        order = f"order = {dumps(list(mapping.order))}"
+        parts.append("\n".join([f"[layers.{dumps(layer)}]", *sizes, order, ""]))
     return "\n".join(parts)

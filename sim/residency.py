@@ -25,6 +25,7 @@ from sim.aligned_mapping import align, strip
 from sim.layer_shape import LayerShape, layer_shapes, with_kept
 from sim.mapping import Buffer, buffer_bits, tiles_of, weights_stay
 from sim.mapping import Mapping as LayerMapping
+from sim.mapping_search import evaluate
 from sim.network import Network
 from sim.objective import BYTES, Objective
 from sim.tile_plan import plan_layer, planned_traffic, tile_symbols
@@ -98,7 +99,7 @@ def place_tensors(
     objective : Objective
         What mappings are chosen for.
     pinned : mapping of layer name to Mapping, optional
-        Layers that a user mapped: they are not fused, and no tensor stays where its room would be theirs.
+        Layers that a user mapped: they are not fused, and no tensor stays where it would take their room.
 
     Raises
     ------
@@ -110,7 +111,7 @@ def place_tensors(
     tried = []
     # Weights that are streamed through a memory of their own would come again with each strip.
     for chains_first in (False, True) if fuse and not buffer.weights_apart else (None,):
-        placing = _Placing(network, buffer, tile, objective, frozenset(pinned or ()))
+        placing = _Placing(network, buffer, tile, objective, pinned or {})
         if chains_first:
             placing.add_chains()
         placing.keep_tensors(residency)
@@ -124,7 +125,12 @@ class _Placing:
     """Tensors that stay so far, and what each layer costs with them."""
 
     def __init__(
-        self, network: Network, buffer: Buffer, tile: _Tile, objective: Objective, fixed: frozenset[str]
+        self,
+        network: Network,
+        buffer: Buffer,
+        tile: _Tile,
+        objective: Objective,
+        fixed: Mapping[str, LayerMapping],
     ) -> None:
         self.network, self.buffer, self.tile, self.objective, self.fixed = network, buffer, tile, objective, fixed
         self.plain = layer_shapes(network)
@@ -183,7 +189,7 @@ class _Placing:
     def _cost(self, number: int, kept: set[str], reserved: int) -> float:
         """Of a layer; infinite where it does not fit."""
         layer = self.network.layers[number]
-        if reserved and (layer.name in self.fixed or reserved >= self.buffer.size_bytes):
+        if reserved >= self.buffer.size_bytes:
             return float("inf")
         room = replace(self.buffer, size_bytes=self.buffer.size_bytes - reserved)
         if number in self.chains:
@@ -191,14 +197,17 @@ class _Placing:
             if chain.size_bytes > room.size_bytes:
                 return float("inf")
             return self._planned(number, kept | self.fused, chain.mappings[number - chain.first])
+        shape = self.shape(number, kept)
         try:
-            return self._planned(number, kept, align(self.shape(number, kept), room, self.tile, self.objective))
-        except ValueError:
-            if reserved:
-                return float("inf")
             if layer.name in self.fixed:
-                return 0.0
-            raise
+                mapping = evaluate(shape, self.fixed[layer.name], room).mapping
+            else:
+                mapping = align(shape, room, self.tile, self.objective)
+        except ValueError:
+            if not reserved:
+                raise
+            return float("inf")
+        return self._planned(number, kept, mapping)
 
     def _planned(self, number: int, kept: Container[str], mapping: LayerMapping) -> float:
         """Cost of a layer with all that its codec tiles, nothing compressed, move."""
@@ -244,7 +253,7 @@ def _follows(placing: _Placing, number: int) -> bool:
     plain, made = placing.plain[number], placing.plain[number - 1]
     same = (made.filters, made.out_height, made.out_width) == (plain.channels, plain.height, plain.width)
     alone = tensor.consumers == (layer.name,) and layer.inputs[:1] == (before.output,)
-    free = not {before.name, layer.name} & placing.fixed
+    free = not {before.name, layer.name} & set(placing.fixed)
     return alone and same and free and plain.operands < len(layer.inputs) and not plain.transposed
 
 

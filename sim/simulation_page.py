@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sim.html import image, render_template
+from sim.simulation_findings import findings
 from sim.simulation_summary import SimulationSummary
 from sim.units import ENERGIES, SIZES, TIMES, unit_for
 
@@ -35,10 +36,13 @@ _COLUMNS = (
     _Column("raw_time_us", "no codecs", "µs", "%.1f", 1),
     _Column("bottleneck", "bottleneck", text=True),
     _Column("bottleneck_share", "busy", "% of time", "%.0f", 100, total=False),
+    _Column("utilization", "array", "% of MACs", "%.0f", 100, total=False),
     *(_Column(f"{name}_us", name, "µs", "%.1f", 1) for name in ("memory", "decode", "compute", "encode")),
     _Column("dram_energy_pj", "DRAM", "µJ", "%.1f", 1e-6),
     _Column("energy_pj", "energy", "µJ", "%.1f", 1e-6),
     _Column("raw_energy_pj", "no codecs", "µJ", "%.1f", 1e-6),
+    _Column("codec_pj", "codecs", "µJ", "%.2f", 1e-6),
+    _Column("on_chip", "stays on chip", text=True),
     _Column("mapping", "mapping", text=True),
 )
 
@@ -70,6 +74,7 @@ def render_simulation(summary: SimulationSummary, figures: Mapping[str, str], co
         moved=_moved(summary),
         memory=_memory(summary),
         slower=_slower(summary),
+        findings=findings(summary),
         change=_change,
         size=unit_for(SIZES, summary.raw.total_bytes),
         energy=unit_for(ENERGIES, summary.coded.total_energy_pj),

@@ -38,6 +38,7 @@ _PARTS = {
     "MAC": (("mac_pj",), "#7a5195"),
     "registers": (("register_pj",), "#b08fc7"),
     "buffers": (("buffer_pj",), "#b5485d"),
+    "codecs": (("codec_logic_pj", "codec_memory_pj", "weight_decoder_pj"), "#e07a3f"),
     "idle": (("idle_pj",), "#444b54"),
 }
 _STYLE: dict[Any, Any] = {

@@ -1,4 +1,4 @@
-"""Stage: simulation -> files: `layers.csv`, `summary.json`, figures and the page."""
+"""Stage: simulation -> files: `layers.csv`, `summary.json`, `mappings.toml` (to be pinned), figures and the page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 from sim import simulation_plots as plots
+from sim.mapping_file import mapping_text
 from sim.output import write_files
 from sim.plots import to_svg
 from sim.simulation import Simulation
@@ -40,6 +41,7 @@ def write_simulation(result: Simulation, folder: Path, command: str, layer: str 
     }
     drawn = {name: to_svg(figure) for name, figure in figures.items()}
     files: dict[str, bytes | str] = {f"{name}.svg": svg for name, svg in drawn.items()}
+    files["mappings.toml"] = mapping_text((one.plan.layer.name, one.plan.mapping) for one in result.coded)
     files["layers.csv"] = simulated_layers_csv(summary)
     files["summary.json"] = summary.model_dump_json(indent=1) + "\n"
     # The page comes last: where it stands, all else does.

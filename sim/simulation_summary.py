@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any, Literal
@@ -16,24 +17,29 @@ from sim.simulation import Simulation
 __all__ = ["ASSUMPTIONS", "SimulatedDesign", "SimulatedLayer", "SimulationSummary", "summarize_simulation"]
 
 ASSUMPTIONS = (
-    "layers run one after the other: nothing of the next one is loaded before a layer has ended, every tensor between "
-    "two layers travels; vectors (1 x 1) stay on chip",
+    "layers run one after the other: nothing of the next one is loaded before a layer has ended; vectors (1 x 1) stay "
+    "on chip, other tensors where residency or fusion keeps them (sim/residency.py); all others travel",
     "codec tiles are fetched and decoded whole; a step keeps those that the step before had; output tiles are gathered "
     "on chip and coded once",
     "mappings are the best among those of whole codec tiles (sim/aligned_mapping.py); both designs run on the same",
     "network input and outputs travel raw; an index group of 32 bytes serves 8 tiles and is read once while the port's "
     "index cache holds the tensor's index",
-    "weights are quantized to 8 bits per tensor and coded offline, each tile of the mapping on its own; biases take "
-    "four bytes each, once a layer",
+    "weights are quantized to 8 bits per tensor (or are the network's own integers) and coded offline, each tile of "
+    "the mapping on its own, in a stream for each weight decoder; biases take four bytes each, once a layer",
     "memory serves a layer's requests back to back; its time is shared out to steps by bytes; idle channels power down",
     "a step's load or store is not interrupted: while a slow codec draws it out, the other port waits; FIFOs deep "
     "enough to end this (they are told) show what finer interleaving would give",
-    "codecs take ceil(symbols / lanes) cycles for a tile at the array's clock; the weight decoder works beside the "
-    "activation decoder; a design without codecs has neither",
+    "a tile takes the cycles that the stepped models of encoder and decoder take for it (sim/timing.py, equal to the "
+    "cores') at the array's clock, as if its tensor's tiles came in order; the tiles of a step go to the port's units "
+    "in turn; the chooser's ring holds a whole tile, so an encoder's first word comes a tile later",
+    "the weight decoders take ceil(weights / lanes) cycles and work beside the activation decoders; a design without "
+    "codecs has neither",
     "the array does all its MACs in every cycle (no loss at edges or in depthwise layers); a window without weights "
     "takes one operation for each value it reads",
     "an input value read from the buffer serves as many filters, a weight as many pixels, as the array has columns "
     "and rows; three register accesses for each MAC",
+    "codecs take their gates times the cycles in which they work (sim/codec_energy.py); a weight decoder counts as an "
+    "activation decoder of the same lanes; index logic and leakage are not counted",
     "figures are means over the images",
 )
 
@@ -66,6 +72,8 @@ class SimulatedLayer(_Model):
     raw_time_us: float
     bottleneck: str
     bottleneck_share: float
+    utilization: float
+    on_chip: str
     memory_us: float
     decode_us: float
     compute_us: float
@@ -84,6 +92,7 @@ class SimulatedLayer(_Model):
     mac_pj: float
     register_pj: float
     buffer_pj: float
+    codec_pj: float
     idle_pj: float
 
 
@@ -97,6 +106,8 @@ class SimulatedDesign(_Model):
     write_bytes: float
     time_ms: float
     memory_ms: float
+    utilization: float
+    peak_bytes: int
     energy_pj: dict[str, float]
     dram_energy_pj: float
     total_energy_pj: float
@@ -121,13 +132,16 @@ class SimulationSummary(_Model):
     coded: SimulatedDesign
     raw: SimulatedDesign
     layers: tuple[SimulatedLayer, ...]
+    resident: tuple[str, ...]
+    fused: tuple[str, ...]
+    reserved_bytes: int
     constants: tuple[dict[str, Any], ...]
     assumptions: tuple[str, ...]
 
 
 def summarize_simulation(result: Simulation) -> SimulationSummary:
     """Reduce a simulation to its summary."""
-    config = result.config
+    config, peak = result.config, result.config.accelerator.peak_macs_per_s
     own = {
         **config.run.to_json(),
         "weight_codec": config.weight_codec,
@@ -147,9 +161,12 @@ def summarize_simulation(result: Simulation) -> SimulationSummary:
         config=own,
         macs=result.network.macs,
         weight_count=result.network.weight_count,
-        coded=_design(f"{config.run.codec} + {config.weight_codec}", result.coded),
-        raw=_design("raw + packed", result.raw),
-        layers=tuple(_layer(*pair) for pair in zip(result.coded, result.raw, strict=True)),
+        coded=_design(f"{config.run.codec} + {config.weight_codec}", result.coded, result.peak_bytes, peak),
+        raw=_design("raw + packed", result.raw, result.raw_peak_bytes, peak),
+        layers=tuple(_layer(*pair, result.residency.kept, peak) for pair in zip(result.coded, result.raw, strict=True)),
+        resident=tuple(sorted(result.residency.resident)),
+        fused=tuple(sorted(result.residency.fused)),
+        reserved_bytes=max(result.residency.reserved_bytes, default=0),
         constants=tuple(asdict(constant) for constant in constants(config.accelerator)),
         assumptions=(*ASSUMPTIONS, *result.notes),
     )
@@ -159,7 +176,18 @@ def _sum_pj(layer: LayerResult, prefix: str = "") -> float:
     return sum(value for name, value in layer.energy_pj.items() if name.startswith(prefix))
 
 
-def _design(name: str, layers: tuple[LayerResult, ...]) -> SimulatedDesign:
+def _utilization(macs: float, time_ns: float, peak_macs_per_s: float) -> float:
+    """Share of the time's MACs that are done."""
+    return macs / (peak_macs_per_s * time_ns * 1e-9) if time_ns else 0.0
+
+
+def _on_chip(layer: LayerResult, kept: Container[str]) -> str:
+    """What of a layer's tensors does not cross the bus."""
+    words = [f"reads {name}" for name in layer.plan.layer.inputs if name in kept]
+    return ", ".join([*words, *(["output"] if layer.plan.layer.output in kept else [])])
+
+
+def _design(name: str, layers: tuple[LayerResult, ...], peak_bytes: int, peak_macs_per_s: float) -> SimulatedDesign:
     energy = {part: sum(layer.energy_pj[part] for layer in layers) for part in layers[0].energy_pj}
     return SimulatedDesign(
         name=name,
@@ -169,6 +197,10 @@ def _design(name: str, layers: tuple[LayerResult, ...]) -> SimulatedDesign:
         write_bytes=sum(layer.write_bytes for layer in layers),
         time_ms=sum(layer.time_ns for layer in layers) / 1e6,
         memory_ms=sum(layer.memory_ns for layer in layers) / 1e6,
+        utilization=_utilization(
+            sum(layer.plan.layer.macs for layer in layers), sum(layer.time_ns for layer in layers), peak_macs_per_s
+        ),
+        peak_bytes=peak_bytes,
         energy_pj=energy,
         dram_energy_pj=sum(_sum_pj(layer, "dram_") for layer in layers),
         total_energy_pj=sum(energy.values()),
@@ -179,7 +211,7 @@ def _design(name: str, layers: tuple[LayerResult, ...]) -> SimulatedDesign:
     )
 
 
-def _layer(coded: LayerResult, raw: LayerResult) -> SimulatedLayer:
+def _layer(coded: LayerResult, raw: LayerResult, kept: Container[str], peak_macs_per_s: float) -> SimulatedLayer:
     mapping, pj, busy = coded.plan.mapping, coded.energy_pj, coded.busy_ns
     sizes = f"{mapping.groups}g {mapping.filters}f {mapping.channels}c {mapping.rows}x{mapping.columns}"
     return SimulatedLayer(
@@ -197,6 +229,8 @@ def _layer(coded: LayerResult, raw: LayerResult) -> SimulatedLayer:
         raw_time_us=raw.time_ns / 1e3,
         bottleneck=coded.bottleneck,
         bottleneck_share=busy[coded.bottleneck] / coded.time_ns if coded.time_ns else 0.0,
+        utilization=_utilization(coded.plan.layer.macs, coded.time_ns, peak_macs_per_s),
+        on_chip=_on_chip(coded, kept),
         **{f"{stage}_us": busy[stage] / 1e3 for stage in _STAGES},
         read_fifo_bytes=coded.fifo_bytes[0],
         write_fifo_bytes=coded.fifo_bytes[1],
@@ -204,6 +238,7 @@ def _layer(coded: LayerResult, raw: LayerResult) -> SimulatedLayer:
         raw_energy_pj=_sum_pj(raw),
         dram_energy_pj=_sum_pj(coded, "dram_"),
         dram_io_pj=pj["dram_read_io_pj"] + pj["dram_write_io_pj"] + pj["dram_standby_io_pj"],
+        codec_pj=pj["codec_logic_pj"] + pj["codec_memory_pj"] + pj["weight_decoder_pj"],
         dram_background_pj=pj["dram_background_pj"] + pj["dram_power_down_pj"],
         **{name: pj[name] for name in ("dram_activate_pj", "dram_read_pj", "dram_write_pj", "dram_refresh_pj")},
         **{name: pj[name] for name in ("mac_pj", "register_pj", "buffer_pj", "idle_pj")},

@@ -9,14 +9,16 @@ from sim.simulation_summary import SimulatedDesign, SimulationSummary
 
 __all__ = ["print_simulation"]
 
-_HEADINGS = ("design", "MB", "weights", "index", "refetch", "ms", "memory", "DRAM µJ", "all µJ")
+_HEADINGS = ("design", "MB", "weights", "index", "refetch", "ms", "array %", "DRAM µJ", "all µJ")
 
 
 def print_simulation(summary: SimulationSummary, console: Console) -> None:
     """Print totals of both designs and what bounds their layers."""
-    notes = [f"{design.name}: {_bounds(design)}" for design in (summary.raw, summary.coded)]
+    same = summary.raw.name == summary.coded.name
+    designs = (summary.coded,) if same else (summary.raw, summary.coded)
+    notes = [f"{design.name}: {_bounds(design)}" for design in designs]
     title = f"{summary.network} on {summary.accelerator['name']}, one image"
-    rows = (_row(summary.raw), _row(summary.coded))
+    rows = tuple(_row(design) for design in designs)
     Section(title, _HEADINGS, rows, tuple(notes)).print(console)
 
 
@@ -27,7 +29,7 @@ def _row(design: SimulatedDesign) -> tuple[str, ...]:
         design.name,
         *(f"{size / 1e6:.3f}" for size in sizes),
         f"{design.time_ms:.3f}",
-        f"{design.memory_ms:.3f}",
+        f"{100 * design.utilization:.0f}",
         f"{design.dram_energy_pj / 1e6:.1f}",
         f"{design.total_energy_pj / 1e6:.1f}",
     )

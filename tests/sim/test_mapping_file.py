@@ -25,7 +25,7 @@ def test_sizes_that_are_not_told_are_the_layers_own(tmp_path):
 
 def test_what_the_search_found_can_be_pinned(tmp_path):
     found = map_layers(SHAPES, Buffer(1500))
-    path = written(tmp_path, mapping_text(found))
+    path = written(tmp_path, mapping_text((layer.shape.name, layer.mapping) for layer in found))
     again = map_layers(SHAPES, Buffer(1500), pinned=read_mappings(path, SHAPES))
     assert again == found
 

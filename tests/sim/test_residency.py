@@ -76,10 +76,11 @@ def test_room_of_a_chain_by_hand():
 def test_a_pinned_mapping_keeps_its_room():
     network = hand_network()
     pinned = {"q": Mapping(1, 4, 4, 8, 8)}
-    placed = place_tensors(network, Buffer(4096), TILE, "all", True, pinned=pinned)
-    assert placed.reserved_bytes[1] == 0
-    assert "a" not in placed.kept
-    assert 1 not in placed.mappings
+    # The tile takes 256 + 144 + 256 bytes, 256 less where `a` stays, which takes as many itself.
+    roomy = place_tensors(network, Buffer(656), TILE, "all", True, pinned=pinned)
+    assert ("a" in roomy.kept, 1 in roomy.mappings) == (True, False)
+    with pytest.raises(ValueError, match="tiles of 'q' must fit the buffer of 655 bytes, not take 656"):
+        place_tensors(network, Buffer(655), TILE, "all", True, pinned=pinned)
 
 
 def test_unknown_words_are_told():

@@ -21,13 +21,17 @@ from golden.weights.mlw import Mlw, MlwFormat
 from sim.accelerator import load_accelerator
 from sim.chip_energy import chip_energy, constants, scaled, sensitivity
 from sim.chip_process import NODES, process_ratio
+from sim.coded_tensors import coded_images
 from sim.config import RunConfig
 from sim.images import Photo
-from sim.layer_shape import conv
+from sim.layer_shape import conv, layer_shapes
+from sim.mapping_file import read_mappings
 from sim.network import load_network
+from sim.network_plan import plan_network
 from sim.simulate_cli import energy, simulate
 from sim.simulated_layer import SimulationConfig
-from sim.simulation import run_simulation
+from sim.simulation import run_simulation, simulate_plans
+from sim.simulation_findings import findings
 from sim.simulation_report import write_simulation
 from sim.simulation_summary import SimulationSummary, summarize_simulation
 from sim.tile_plan import WeightTile
@@ -179,6 +183,45 @@ def test_sums_over_layers_are_the_totals_of_the_summary(plain):
     assert sum(row.time_us for row in summary.layers) / 1e3 == pytest.approx(summary.coded.time_ms)
     assert summary.coded.layers_by_bottleneck == {"memory": 0, "decode": 0, "compute": 4, "encode": 0}
     assert sum(summary.coded.sensitivity_20_pct.values()) == pytest.approx(20)
+
+
+def test_use_of_the_array_codec_energy_and_memory_by_hand(plain):
+    summary = summarize_simulation(run_hand(plain))
+    row = summary.layers[0]
+    assert row.utilization == pytest.approx(768 / (140 + 768 + 528))
+    assert row.codec_pj == pytest.approx(256 * 6824 * 0.5e-3 + 20 * (256 * sqrt(20360 / 65536) + 12 * sqrt(1 / 128)))
+    assert summary.coded.utilization == pytest.approx(11520 / (summary.coded.time_ms * 1e6))
+    # At r: `b` and `c`, and `a`, which it reads, too; a tile has the room of a raw one.
+    assert summary.raw.peak_bytes == 3 * 256
+    assert summary.coded.peak_bytes == 3 * (256 + 32)
+
+
+def test_what_stays_on_the_chip_is_told(plain):
+    summary = summarize_simulation(run_hand(plain, residency="long", fuse=True))
+    assert (summary.resident, summary.fused, summary.reserved_bytes) == (("a",), ("b", "c"), 256)
+    assert [row.on_chip for row in summary.layers] == [
+        "output",
+        "reads a, output",
+        "reads b, reads a, output",
+        "reads c",
+    ]
+    assert summary.raw.peak_bytes == 192
+    told = findings(summary)
+    assert told[0] == "1 of 4 layers make half of the time, above all q, r, p"
+    assert "4 of 4 layers are bound by compute" in told[2]
+    assert "stay on the chip: 1 as a whole and 2 inside fused layers; at most 0.25 KiB" in told[-1]
+
+
+def test_pinning_the_mappings_of_a_simulation_gives_it_again(plain, tmp_path):
+    network = hand_network()
+    config = SimulationConfig(plain, CONFIG, "packed", residency="none")
+    first = summarize_simulation(run_hand(plain))
+    write_simulation(run_hand(plain), tmp_path, "thinwire")
+    pinned = read_mappings(tmp_path / "mappings.toml", layer_shapes(network))
+    plans, placed = plan_network(config, network, pinned)
+    images = coded_images(network, CONFIG, 1, HandRecorder((symbols(),)), {"a", "b", "c"})
+    again = summarize_simulation(simulate_plans(config, network, plans, placed, images, ("image0",)))
+    assert again == first
 
 
 def test_all_files_are_written_and_the_page_opens_offline(plain, tmp_path):

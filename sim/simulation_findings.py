@@ -1,0 +1,48 @@
+"""What an architect would look at first, in words, out of the figures of a simulation."""
+
+from __future__ import annotations
+
+from sim.simulation_summary import SimulationSummary
+
+__all__ = ["findings"]
+
+
+def findings(summary: SimulationSummary) -> list[str]:
+    """A sentence each."""
+    coded, raw = summary.coded, summary.raw
+    found = [_where(summary, "time_us", "of the time"), _where(summary, "total_bytes", "of the bytes")]
+    bound = max(coded.layers_by_bottleneck, key=lambda name: coded.layers_by_bottleneck[name])
+    found.append(
+        f"{coded.layers_by_bottleneck[bound]} of {len(summary.layers)} layers are bound by {bound}; the array does "
+        f"{100 * coded.utilization:.0f} % of the MACs it could ({100 * raw.utilization:.0f} % without codecs)"
+    )
+    codec_pj = sum(layer.codec_pj for layer in summary.layers)
+    saved_pj = raw.dram_energy_pj - coded.dram_energy_pj
+    if codec_pj and saved_pj > 0:
+        found.append(
+            f"the codecs themselves take {codec_pj / 1e6:.1f} µJ, {100 * codec_pj / saved_pj:.1f} % of what they save "
+            "in external memory"
+        )
+    kept = [f"{len(summary.resident)} as a whole"] if summary.resident else []
+    kept += [f"{len(summary.fused)} inside fused layers"] if summary.fused else []
+    if kept:
+        aside = f"at most {summary.reserved_bytes / 1024:.3g} KiB of the buffers are set aside"
+        found.append(f"tensors that stay on the chip: {' and '.join(kept)}; {aside}")
+    have = summary.config["pipeline_read_fifo_bytes"], summary.config["pipeline_write_fifo_bytes"]
+    need = coded.read_fifo_bytes, coded.write_fifo_bytes
+    if any(least > there for least, there in zip(need, have, strict=True)):
+        found.append(
+            f"memory waits for codecs behind FIFOs of {have[0]} and {have[1]} bytes; it never would behind {need[0]} "
+            f"and {need[1]}, or with more codec units"
+        )
+    return found
+
+
+def _where(summary: SimulationSummary, field: str, what: str) -> str:
+    """The few layers that make half of something."""
+    rows = sorted(summary.layers, key=lambda row: -getattr(row, field))
+    total, held, count = sum(getattr(row, field) for row in rows), 0.0, 0
+    while count < len(rows) and held < 0.5 * total:
+        held, count = held + getattr(rows[count], field), count + 1
+    names = ", ".join(row.layer for row in rows[:3])
+    return f"{count} of {len(rows)} layers make half {what}, above all {names}"

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-__all__ = ["Packer", "any_of", "rotated", "window"]
+__all__ = ["Packer", "any_of", "picked", "rotated", "window"]
 
 
 def any_of(values: Sequence[Value]) -> Value:
@@ -16,6 +16,15 @@ def any_of(values: Sequence[Value]) -> Value:
         return values[0]
     half = len(values) // 2
     return any_of(values[:half]) | any_of(values[half:])
+
+
+def picked(values: Sequence[Value], index: Value) -> Value:
+    """The value at `index`, by a multiplexer a bit; beyond the last one any."""
+    values = list(values)
+    for k in range(ceil_log2(len(values))):
+        pairs = zip(values[::2], values[1::2], strict=False)
+        values = [Mux(index[k], odd, even) for even, odd in pairs] + values[len(values) & ~1 :]
+    return values[0]
 
 
 def rotated(values: Sequence[Value], amount: Value) -> list[Value]:

@@ -97,7 +97,8 @@ def cosimulate(
 ) -> Iterator[Cosimulation]:
     """Send tensors through the encoder in golden's modes, and golden's streams through the decoder.
 
-    Both cores run at once, a process each; so two cores of the machine are used.
+    Where prc is a mode, the encoder finds the modes itself. Both cores run at once, a process each; so two cores of the
+    machine are used.
 
     Parameters
     ----------
@@ -146,7 +147,7 @@ def _result(
 
 
 def _encode(bench: Bench, batch: Batch) -> Passage:
-    made = bench.encode(batch)
+    made = bench.encode(batch, adaptive="prc" in batch.fmt.modes)
     equal = made.run.finished and not made.wrong_tiles(batch, bench.payload(batch)).size
     return _passage(equal, made.run, "s_axis")
 

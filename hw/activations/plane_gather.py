@@ -1,6 +1,6 @@
 """Symbols of the tile stream to four planes in step, as the encoder of prc takes them."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
@@ -68,50 +68,52 @@ class PlaneGather(wiring.Component):
         banks = [Memory(fmt.word_bits, rows) for _ in range(LANES)]
         for b, bank in enumerate(banks):
             m.submodules[f"bank_{b}"] = bank
-        m.submodules.orders = orders = Queue(self.i_tile.payload.shape(), _TILES)
+        waiting = data.StructLayout({"order": self.i_tile.payload.shape(), "places": bits_for(most)})
+        m.submodules.orders = orders = Queue(waiting, _TILES)
         written, base = Signal(row_bits, name="written"), Signal(row_bits, name="base")
         self._fill(m, banks, orders, written, base, rows)
 
-        # Out: `base` is the first row of the planes that are read.
-        order, places, left = orders.o.payload, Signal(bits_for(most)), Signal(bits_for(fmt.tile[2]))
+        # Out: `base` is the first row of the planes that are read, `last` the number behind it of the symbol that the
+        # highest of them gives next, and `come` so many rows of them are there.
+        order, places, left = orders.o.payload.order, Signal(bits_for(most)), Signal(bits_for(fmt.tile[2]))
+        next_places, next_left, after = Signal(len(places)), Signal(len(left)), Signal(row_bits)
+        last, come = Signal(bits_for(4 * most), reset_less=True), Signal(row_bits)
         reading, told = Signal(), Signal()
         place_left = Signal(range(most))
-        step, plane_end, tile_end, there, load = Signal(), Signal(), Signal(), Signal(), Signal()
+        step, plane_end, tile_end, load = Signal(), Signal(), Signal(), Signal()
         m.submodules.walk = walk = PlanePlaces(bits_for(most), row_bits)
-        last_row = Signal(row_bits)
-        with m.Switch(Mux(left >= LANES, LANES - 1, (left - 1)[:2])):
-            for lane, number in enumerate(walk.numbers):
-                with m.Case(lane):
-                    m.d.comb += last_row.eq(number[2:])
         m.d.comb += [
             walk.step.eq(step),
             walk.plane_end.eq(plane_end),
             walk.places.eq(places),
             walk.base.eq(base),
-            # Behind the last row written lies at most half of all that a row's number can be.
-            there.eq((written - 1 - last_row)[:row_bits][-1] == 0),
-            step.eq(reading & there & (~self.o.valid | self.o.ready)),
+            step.eq(reading & (come > last[2:]) & (~self.o.valid | self.o.ready)),
             plane_end.eq(place_left == 0),
             tile_end.eq(step & plane_end & (left <= LANES)),
             load.eq(orders.o.valid & ~told & (~reading | tile_end)),
             orders.o.ready.eq(load),
             self.o_tile.valid.eq(told),
+            next_places.eq(Mux(load, orders.o.payload.places, places)),
+            next_left.eq(Mux(load, order.channels, left - LANES)),
         ]
-        planes = Signal(len(places))
-        m.d.comb += planes.eq(order.height * order.width)
-        with m.If(load):
-            m.d.sync += [
-                self.o_tile.payload.eq(order),
-                places.eq(planes),
-                place_left.eq(planes - 1),
-                left.eq(order.channels),
-            ]
-        with m.Elif(step):
-            m.d.sync += place_left.eq(Mux(plane_end, places - 1, place_left - 1))
-            with m.If(plane_end):
-                m.d.sync += left.eq(left - LANES)
+        m.d.comb += after.eq(base + last[2:] + 1)
+        m.d.sync += come.eq(Mux(step & plane_end, written - after, written - base))
         with m.If(step & plane_end):
-            m.d.sync += base.eq(Mux(tile_end, last_row + 1, base + places))
+            m.d.sync += base.eq(after)
+        with m.If(load):
+            m.d.sync += [self.o_tile.payload.eq(order), places.eq(next_places)]
+        twice = Cat(Const(0, 1), next_places)
+        with m.If(load | (step & plane_end)):
+            m.d.sync += [place_left.eq(next_places - 1), left.eq(next_left)]
+            m.d.sync += last.eq(
+                Mux(
+                    next_left >= LANES,
+                    next_places + twice,
+                    Mux(next_left == 3, twice, Mux(next_left == 2, next_places, 0)),
+                )
+            )
+        with m.Elif(step):
+            m.d.sync += [place_left.eq(place_left - 1), last.eq(last + 1)]
         shown_kind, shown_place = Signal(2), Signal(2)
         m.d.sync += [
             reading.eq(load | (reading & ~tile_end)),
@@ -132,8 +134,11 @@ class PlaneGather(wiring.Component):
         lanes, turns, order = self._lanes, LANES // self._lanes, self.i_tile.payload
         beat, row_bits = self.i.payload, len(written)
         roomy, fresh, accept = Signal(), Signal(init=1), Signal()
+        places = Signal(bits_for(self._fmt.tile[0] * self._fmt.tile[1]))
         m.d.comb += [
-            orders.i.payload.eq(order),
+            places.eq(order.height * order.width),
+            orders.i.payload.order.eq(order),
+            orders.i.payload.places.eq(places),
             orders.i.valid.eq(accept & fresh),
             self.i_tile.ready.eq(roomy & (~fresh | orders.i.ready)),
             self.i.ready.eq(self.i_tile.valid & self.i_tile.ready),
@@ -145,10 +150,8 @@ class PlaneGather(wiring.Component):
         m.d.comb += after.eq(written + (accept & row_end))
         m.d.sync += [written.eq(after), roomy.eq((after - base)[:row_bits] < rows)]
         # A row's plane: planes, or pairs of planes, are of as many rows each.
-        places = Signal(bits_for(self._fmt.tile[0] * self._fmt.tile[1]))
         plane, left, left_now, span = Signal(2), Signal(len(places)), Signal(len(places)), Signal(len(places))
         m.d.comb += [
-            places.eq(order.height * order.width),
             span.eq(Mux(places[1], places[1:], places[2:]) - 1),
             left_now.eq(Mux(fresh, span, left)),
         ]

@@ -68,7 +68,10 @@ class PlaneRing(wiring.Component):
             m.submodules[f"bank_{b}"] = bank
 
         # In: `base` is the row behind all that is complete, `ahead` is at most one less than the row that comes next.
-        planes, beat = self.i_planes.payload, self.i.payload
+        planes, beat = Signal(self.i_planes.payload.shape(), reset_less=True), self.i.payload
+        planes_held = Signal()
+        with m.If(self.i_planes.ready):
+            m.d.sync += [planes.eq(self.i_planes.payload), planes_held.eq(self.i_planes.valid)]
         by_planes, beats_go, planes_go, roomy = Signal(), Signal(), Signal(), Signal(init=1)
         base, ahead, next_base, next_ahead, read_row = (
             Signal(row_bits, name=n) for n in ("base", "ahead", "next_base", "next_ahead", "read_row")
@@ -77,9 +80,9 @@ class PlaneRing(wiring.Component):
         m.d.comb += [
             by_planes.eq(self.i_turn.payload),
             self.i.ready.eq(self.i_turn.valid & ~by_planes & roomy),
-            self.i_planes.ready.eq(self.i_turn.valid & by_planes & roomy),
+            self.i_planes.ready.eq(~planes_held | planes_go),
             beats_go.eq(self.i.valid & self.i.ready),
-            planes_go.eq(self.i_planes.valid & self.i_planes.ready),
+            planes_go.eq(planes_held & self.i_turn.valid & by_planes & roomy),
             self.i_turn.ready.eq((beats_go & beat.last) | (planes_go & planes.last)),
             walk.step.eq(planes_go),
             walk.plane_end.eq(planes.data.plane_end),

@@ -95,29 +95,29 @@ class UnitEmitter(wiring.Component):
             m.d.sync += ask_tail.eq(ask_tail + 1)
         with m.If(self.end):
             m.d.sync += tile_tail.eq(tile_tail + 1)
-        tails, ends = [], []
+        counts = []
         for lane in range(lanes):
             tail, behind = Signal(bits, name=f"tail_{lane}"), Signal(bits, name=f"behind_{lane}")
-            m.d.comb += behind.eq(tail + self.write[lane])
-            m.d.sync += tail.eq(Mux(self.end, Cat(0, behind[1:] + behind[0]), behind))
+            count, counted = Signal(bits, name=f"count_{lane}"), Signal(bits, name=f"counted_{lane}")
+            m.d.comb += [behind.eq(tail + self.write[lane]), counted.eq(count + self.write[lane])]
+            m.d.sync += [tail.eq(behind + (self.end & behind[0])), count.eq(Mux(self.end, 0, counted))]
             for parity, bank in enumerate(banks[lane]):
                 m.d.comb += [
                     bank.write.eq(self.write[lane] & (tail[0] == parity)),
                     bank.write_address.eq(tail[1:]),
                     bank.write_data.eq(self.units[lane]),
                 ]
-            tails.append(tail)
-            ends.append(behind)
+            counts.append(counted)
         m.d.comb += [
             tiles.write.eq(self.end),
             tiles.write_address.eq(tile_tail),
-            tiles.write_data.eq(Cat(self.lanes, ask_tail, *ends)),
+            tiles.write_data.eq(Cat(self.lanes, ask_tail, *counts)),
         ]
 
         # A tile: its first two units a lane in one step or two, then those of each step until the last real one.
         info = tiles.read_data
         first_lanes, ask_end = info[:3], info[3 : 3 + bits]
-        end_places = [info[3 + bits * (lane + 1) : 3 + bits * (lane + 2)] for lane in range(lanes)]
+        lengths = [info[3 + bits * (lane + 1) : 3 + bits * (lane + 2)] for lane in range(lanes)]
         active, phase = Signal(), Signal(2)
         go, done, full_go = Signal(), Signal(), Signal()
         # A tile that is judged is kept, or all that was put of it is passed over.
@@ -130,27 +130,39 @@ class UnitEmitter(wiring.Component):
 
         opening = Signal(2)
         m.d.comb += opening.eq(Cat(phase == 0, phase == 1))
-        heads, reals, places = [], [], []
+        heads, reals, ends = [], [], []
+        fresh = Signal()
+        m.d.sync += fresh.eq(tiles.read | (fresh & ~full_go))
         for lane in range(lanes):
-            head = Signal(bits, name=f"head_{lane}")
-            after = Signal(bits, name=f"after_{lane}")
+            head, rest = Signal(bits, name=f"head_{lane}"), Signal(bits, name=f"rest_{lane}")
+            left, after, taken = (Signal(bits, name=f"{n}_{lane}") for n in ("left", "after", "taken"))
             one, two, wants = Signal(name=f"one_{lane}"), Signal(name=f"two_{lane}"), Signal(name=f"wants_{lane}")
+            takes_one, takes_two, ends_now = (
+                Signal(name=f"{n}_{lane}") for n in ("takes_one", "takes_two", "ends_now")
+            )
             m.d.comb += [
-                one.eq(head != end_places[lane]),
-                two.eq(one & ((head + 1)[:bits] != end_places[lane])),
-                wants.eq(Mux(phase == 2, asked.read_data[lane], opening[lane // 2])),
-                after.eq(head + Mux(wants & one, Mux((phase != 2) & two, 2, 1), 0)),
+                left.eq(Mux(fresh, lengths[lane], rest)),
+                one.eq(left != 0),
+                two.eq(left[1:] != 0),
+                wants.eq(Mux(phase[1], asked.read_data[lane], opening[lane // 2])),
+                takes_two.eq(wants & two & ~phase[1]),
+                takes_one.eq(wants & one & ~takes_two),
+                # No unit is left behind this step.
+                ends_now.eq(Mux(two, (left[1:] == 1) & ~left[0] & takes_two, ~one | takes_one)),
+                taken.eq(Mux(drops, left, Cat(takes_one, takes_two))),
+                after.eq(head + taken),
             ]
             heads.append(head)
             reals.append((one, two, wants))
-            places.append(after)
+            ends.append(ends_now)
+            # Each tile begins in a lane's first memory.
             with m.If(full_go | drops):
-                m.d.sync += head.eq(Mux(done | drops, Cat(0, end_places[lane][1:] + end_places[lane][0]), after))
+                m.d.sync += [head.eq(after + ((done | drops) & after[0])), rest.eq(left - Cat(takes_one, takes_two))]
             for parity, bank in enumerate(banks[lane]):
                 m.d.comb += [bank.read.eq(full_go), bank.read_address.eq(head[1:] + (head[0] & (1 - parity)))]
         m.d.comb += [
             full_go.eq(go & active & kept),
-            done.eq(Cat(after == end for after, end in zip(places, end_places, strict=True)).all()),
+            done.eq(Cat(ends).all()),
             asked.read.eq(full_go),
             asked.read_address.eq(ask_head),
             tiles.read_address.eq(tile_head),

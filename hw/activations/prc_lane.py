@@ -7,7 +7,7 @@ from amaranth.utils import bits_for, ceil_log2
 
 from golden.activations.prc import PrcFormat
 from hw.activations.prc_ports import Unit
-from hw.bits import any_of, window
+from hw.bits import any_of, picked, window
 
 __all__ = ["LaneReader", "LaneRebuilder"]
 
@@ -232,10 +232,7 @@ class LaneRebuilder(wiring.Component):
         # The symbols before this one, the newest first; one above the symbol that enters is among them.
         before = [Signal(bits, name=f"before_{n}", reset_less=True) for n in range(max(1, self._width - 1))]
         up, double, alone = Signal(bits), Signal(), Signal()
-        with m.Switch(self.width_less_1):
-            for n in range(1, self._width):
-                with m.Case(n):
-                    m.d.comb += up.eq(before[n - 1])
+        m.d.comb += up.eq(picked([before[0], *before], self.width_less_1))
         # In the first row, and in planes of one column, the symbol before stands for both neighbours; in the first
         # column the one above does.
         above, odd = Signal(bits + 1), self.value[0]
@@ -265,12 +262,6 @@ class LaneRebuilder(wiring.Component):
             reaches.eq(bound[-1] | (left >= bound[:-1])),
         ]
         far = reaches ^ ~value[0]
-        with m.If(direct):
-            m.d.comb += self.symbol.eq(value)
-        with m.Elif(far):
-            m.d.comb += self.symbol.eq(value ^ value[0].replicate(bits))
-        with m.Elif(total[-1]):
-            m.d.comb += self.symbol.eq(value ^ (~value[0]).replicate(bits))
-        with m.Else():
-            m.d.comb += self.symbol.eq(total[1:])
+        flip = ~direct & (far == value[0])
+        m.d.comb += self.symbol.eq(Mux(direct | far | total[-1], value ^ flip.replicate(bits), total[1:]))
         return m

@@ -16,7 +16,7 @@ def saved_bits(fmt: PrcFormat, tile: tuple[int, int, int]) -> int:
 
 
 class SizeCounter(wiring.Component):
-    """Numbers the units as lanes ask for them; a stream ends with the highest number that a lane used.
+    """Numbers the units from 1 on as lanes ask for them; a stream ends with the highest number that a lane used.
 
     A lane has asked for one unit behind its last one, or for two. So three numbers a lane are kept.
 
@@ -27,7 +27,7 @@ class SizeCounter(wiring.Component):
     end, lanes, ahead : In
         Behind the last step: the tile is coded; lanes that it began with; those that would have asked next.
     valid, saved : Out
-        Two cycles later: bits that the stream saves against the symbols as they are, 0 if it does not.
+        Three cycles later: bits that the stream saves against the symbols as they are, 0 if it does not.
     """
 
     def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int]) -> None:
@@ -47,17 +47,17 @@ class SizeCounter(wiring.Component):
         fmt, lanes = self._fmt, self._fmt.lanes
         height, width, channels = self._tile
         most = 2 * lanes + lanes * height * width * -(-channels // lanes)
-        asked, symbols = Signal(range(most + 1)), Signal(range(height * width * channels + 1))
+        asked, symbols = Signal(range(most + 2)), Signal(range(height * width * channels + 1))
         count = sum(self.active)
         with m.If(self.put & self.opening):
-            m.d.sync += [asked.eq(count << 1), symbols.eq(count)]
+            m.d.sync += [asked.eq((count << 1) + 1), symbols.eq(count)]
         with m.Elif(self.put):
             m.d.sync += [asked.eq(asked + sum(self.asks)), symbols.eq(symbols + count)]
         used = []
         for lane in range(lanes):
             numbers = [Signal(len(asked), name=f"number_{lane}_{n}", reset_less=True) for n in range(3)]
             with m.If(self.put & self.opening):
-                m.d.sync += [numbers[0].eq(2 * lane + 1), numbers[1].eq(2 * lane)]
+                m.d.sync += [numbers[0].eq(2 * lane + 2), numbers[1].eq(2 * lane + 1)]
             with m.Elif(self.put & self.asks[lane]):
                 m.d.sync += [
                     numbers[0].eq(asked + sum(self.asks[:lane])),
@@ -75,14 +75,17 @@ class SizeCounter(wiring.Component):
             pair = Signal(len(asked), name=f"pair_{n}", reset_less=True)
             m.d.sync += pair.eq(Mux(one > other, one, other))
             pairs.append(pair)
-        ended, total, saved = Signal(), Signal(len(symbols), reset_less=True), Signal(len(self.saved) + 2)
-        units_of_symbols = fmt.unit_bits // fmt.word_bits
-        last = Mux(pairs[0] > pairs[1], pairs[0], pairs[1])
-        m.d.comb += saved.eq((total - units_of_symbols * last - units_of_symbols) * fmt.word_bits)
+        ended, measured = Signal(), Signal()
+        total, paired_total = (Signal(len(symbols), name=n, reset_less=True) for n in ("total", "paired_total"))
+        length, saved = Signal(len(asked), reset_less=True), Signal(len(self.saved) + 2)
+        m.d.comb += saved.eq((total - fmt.unit_bits // fmt.word_bits * length) * fmt.word_bits)
         m.d.sync += [
             ended.eq(self.end),
-            total.eq(symbols),
-            self.valid.eq(ended),
+            paired_total.eq(symbols),
+            measured.eq(ended),
+            total.eq(paired_total),
+            length.eq(Mux(pairs[0] > pairs[1], pairs[0], pairs[1])),
+            self.valid.eq(measured),
             self.saved.eq(saved & (~saved[-1]).replicate(len(saved))),
         ]
         return m

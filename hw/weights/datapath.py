@@ -97,10 +97,14 @@ class Descriptor(data.StructLayout):
 
 
 class Verdict(data.StructLayout):
-    """How a tensor ended: `fault`, and unless it is NONE its `position`, of which `where` tells the unit."""
+    """How a tensor ended: `fault`, and unless it is NONE its `position`, of which `where` tells the unit.
+
+    `words` of the body were taken, and `beats` of weights sent.
+    """
 
     def __init__(self) -> None:
-        super().__init__({"fault": Fault, "where": Where, "position": POSITION_BITS})
+        counts = {"words": WORDS_BITS, "beats": COUNT_BITS}
+        super().__init__({"fault": Fault, "where": Where, "position": POSITION_BITS, **counts})
 
 
 class Datapath(wiring.Component):
@@ -210,6 +214,8 @@ class Datapath(wiring.Component):
         self._outputs(m, order, decoders, cutter, dequant, gather, scales)
 
         verdict = Signal(Verdict(), reset_less=True)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += verdict.beats.eq(verdict.beats + 1)
         scaled, ready = Signal(), Signal()
         m.d.comb += [
             self.report.payload.eq(verdict),
@@ -220,7 +226,7 @@ class Datapath(wiring.Component):
         with m.FSM():
             with m.State("Idle"):
                 m.d.comb += [self.order.ready.eq(1), intake.begin.eq(self.order.valid)]
-                m.d.sync += order.eq(self.order.payload)
+                m.d.sync += [order.eq(self.order.payload), verdict.beats.eq(0)]
                 with m.If(self.order.valid):
                     m.next = "Order"
             with m.State("Order"):
@@ -231,7 +237,7 @@ class Datapath(wiring.Component):
                 with m.If(ready):
                     m.next = "Judge"
                 m.d.sync += [verdict.fault.eq(intake.fault), verdict.where.eq(Where.BODY)]
-                m.d.sync += verdict.position.eq(intake.position)
+                m.d.sync += [verdict.position.eq(intake.position), verdict.words.eq(intake.seen)]
                 with m.If((order.count != 0) & ~known):
                     m.d.sync += [verdict.fault.eq(Fault.ORDER), verdict.position.eq(0)]
                 with m.Elif(feeds & ~intake.starved):

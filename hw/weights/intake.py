@@ -60,6 +60,8 @@ class Intake(wiring.Component):
         The body's CRC-32.
     kept_word, passed : Out
         The word that was kept, and whether all words in front were taken.
+    seen : Out
+        Words that were taken.
     done : Out
         The body has been taken and passed on.
     fault, position, starved : Out
@@ -85,6 +87,7 @@ class Intake(wiring.Component):
                 "check": In(_CHECK_BITS),
                 "kept_word": Out(WORD_BITS),
                 "passed": Out(1),
+                "seen": Out(WORDS_BITS),
                 "done": Out(1),
                 "fault": Out(Fault),
                 "position": Out(POSITION_BITS),
@@ -97,7 +100,8 @@ class Intake(wiring.Component):
         held, has_held, ended = Signal(WORD_BITS, reset_less=True), Signal(), Signal()
         low, high = (self.i.payload.data.symbols[k] for k in range(2))
         pair, accept = Signal(), Signal()
-        seen, left, number = (Signal(WORDS_BITS, name=name, reset_less=True) for name in ("seen", "left", "number"))
+        left, number = (Signal(WORDS_BITS, name=name, reset_less=True) for name in ("left", "number"))
+        seen = self.seen
         m.d.comb += [
             pair.eq(~self.i.payload.last | self.i.payload.data.tail),
             accept.eq(self.i.valid & self.i.ready),

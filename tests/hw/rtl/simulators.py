@@ -8,9 +8,9 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from amaranth.lib import wiring
 from cocotb_tools.runner import get_results, get_runner
 
-from hw.axis import Shell
 from hw.verilator import verilator_root
 from hw.verilog import to_verilog
 
@@ -37,8 +37,10 @@ class Scenario:
     reset_after: int = 0
 
 
-def simulate(shell: Shell, name: str, simulator: str, scenarios: list[Scenario], folder: Path) -> None:
-    """Run all scenarios in one simulation of a core in its shell; fail if any fails or does not run."""
+def simulate(
+    shell: wiring.Component, name: str, simulator: str, scenarios: list, folder: Path, bench: str = "tb_streams"
+) -> None:
+    """Run all scenarios in one simulation of a component by the module `bench`; fail if any fails or does not run."""
     verilog = to_verilog(shell, name)
     runner = get_runner(simulator)
     environment = {"PYTHONPATH": f"{Path(__file__).parent}:{os.environ.get('PYTHONPATH', '')}"}
@@ -49,7 +51,7 @@ def simulate(shell: Shell, name: str, simulator: str, scenarios: list[Scenario],
     built = _built(runner, simulator, name, verilog, waves)
     (folder / "scenarios.json").write_text(json.dumps([asdict(scenario) for scenario in scenarios]))
     results = runner.test(
-        test_module="tb_streams",
+        test_module=bench,
         hdl_toplevel=name,
         hdl_toplevel_lang="verilog",
         build_dir=built,

@@ -11,12 +11,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from golden.weights.container import WeightFile
-from golden.weights.prune import prune
 from sim.network import Network
-from sim.weights import Recipe, compress, find_weights
+from sim.weights import Recipe, compress, decompress
 
 __all__ = ["Quantized", "halve", "prune_network", "quantize_network"]
 
@@ -122,21 +120,17 @@ def _sort_nodes(graph: onnx.GraphProto) -> None:
         waiting = [node for node in waiting if not known.issuperset(node.output)]
 
 
-def prune_network(model: onnx.ModelProto, density: float, bits: int = 5) -> tuple[onnx.ModelProto, WeightFile]:
-    """Keep the share `density` of each tensor's weights; the model with its zeros, and its weights by ``deepcomp``.
+def prune_network(model: onnx.ModelProto, density: float, bits: int = 8) -> tuple[onnx.ModelProto, WeightFile]:
+    """Keep a share of each tensor's weights, let them share 2**bits - 1 values; the network, and its weights
+    as ``deepcomp`` stores them.
 
     Raises
     ------
     ValueError
         If the density is not in 0..1.
     """
-    pruned = onnx.ModelProto()
-    pruned.CopyFrom(model)
-    kept = {weight.name: prune(weight.values, density) for weight in find_weights(model)}
-    for tensor in pruned.graph.initializer:
-        if tensor.name in kept:
-            tensor.CopyFrom(numpy_helper.from_array(kept[tensor.name], tensor.name))
-    return pruned, compress(pruned, Recipe("deepcomp", bits=bits, density=density))
+    file = compress(model, Recipe("deepcomp", bits=bits, density=density))
+    return decompress(file), file
 
 
 def formats_after(network: Network, islands: tuple[str, ...]) -> dict[str, str]:

@@ -55,7 +55,7 @@ def deepcomp_chapter(quick: bool = False) -> Chapter:
     sections = [_totals(groups, recipe, missing)]
     sections += [_layers(first, recipe.bits) for first in firsts]
     sections += [_codes(groups, recipe.bits)] if groups else []
-    points = [] if quick or not firsts else _curve_points(firsts[0])
+    points = [] if quick or not firsts else curve(firsts[0].net, load_dataset("mnist"), firsts[0].steps["dense"])
     sections += [_curve_section(points)] if points else []
     sections += [_shapes(network) for network in SHAPES] + ([_sparse(firsts)] if firsts else [])
     captions = {"deepcomp-curve": "Error over size of LeNet-300-100 on MNIST: pruning alone, sharing alone, both."}
@@ -190,13 +190,6 @@ def _codes(groups: Iterable[Sequence[Run]], bits: int) -> Section:
         "NNC (package nncodec) is not compared: it could not be installed where this was made.",
     )
     return Section("State of the art on the same networks", ("network, data", *CODES), tuple(rows), notes)
-
-
-def _curve_points(first: Run) -> list[CurvePoint]:
-    try:
-        return curve(LENETS["lenet-300-100"], load_dataset("mnist"), first.steps["dense"])
-    except ValueError:
-        return []
 
 
 def _curve_section(points: Sequence[CurvePoint]) -> Section:

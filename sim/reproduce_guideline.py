@@ -7,11 +7,16 @@ from dataclasses import dataclass, replace
 
 from sim.accelerator import load_accelerator
 from sim.chapter import Chapter
+from sim.hevc_sweep import random_crops
+from sim.images import load_images, preprocess
 from sim.light_networks import build_pose_resnet
+from sim.lighten import Goal, Options, lighten
 from sim.lighten_backbone import swap_backbone
 from sim.lighten_cost import Cost, cost_of
 from sim.lighten_factorize import factorize
+from sim.lighten_report import step_section
 from sim.lighten_target import Target, target_of
+from sim.lite0 import INPUT_PIXELS, build_lite0
 from sim.network import Network, load_network
 from sim.section import Section
 
@@ -26,6 +31,7 @@ PAPER = {
 """PCKh@0.5, start-up time and time of an image in seconds."""
 
 _CHANNELS = 64
+_CROPS, _DENSITY = 32, 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +83,7 @@ def guideline_chapter() -> Chapter:
     found = fit(rows, target)
     fitted = replace(target, efficiency=found.efficiency, constant_s=found.constant_s)
     costs = [cost_of(row.network, fitted, row.format) for row in rows]
-    sections = (_table(rows, costs, found, fitted), _networks(rows, costs))
+    sections = (_table(rows, costs, found, fitted), _networks(rows, costs), *_walks(target))
     source = "TTA report, a guideline for making convolutional neural networks light, table 1"
     return Chapter("guideline", "Guideline for light networks", source, sections)
 
@@ -109,6 +115,21 @@ def _table(rows: Sequence[Variant], costs: Sequence[Cost], found: Fit, target: T
     )
     headings = ("steps", "PCKh@0.5, paper", "start-up s, paper", "weights MB", "s/image, paper", "s/image", "error %")
     return Section("PoseResNet-50 on RK3399 (the report's table 1)", headings, tuple(cells), notes)
+
+
+def _walks(target: Target) -> tuple[Section, ...]:
+    """What ``lighten`` does with the default network, whose weights are trained: agreement can be measured."""
+    network = load_network(build_lite0())
+    pictures = preprocess(random_crops(load_images(), _CROPS), INPUT_PIXELS, INPUT_PIXELS)
+    options = Options(density=_DENSITY, without=("G1",))
+    sections = []
+    for goal in (Goal(stored_mb=4.0), Goal(energy_mj=3.0)):
+        steps = lighten(network, target, goal, pictures, options)
+        section = step_section(network.name, target, goal, steps)
+        notes = (f"Without G1 and its training; {_CROPS} crops of the photos; G5 keeps {100 * _DENSITY:g} %.",)
+        limit = f"{goal.stored_mb:g} MB" if goal.stored_mb else f"{goal.energy_mj:g} mJ"
+        sections.append(replace(section, title=f"{section.title}: {limit}", notes=section.notes + notes))
+    return tuple(sections)
 
 
 def _networks(rows: Sequence[Variant], costs: Sequence[Cost]) -> Section:

@@ -100,7 +100,7 @@ class MlwDecoder(wiring.Component):
             indices.v.eq(reader.v),
             runs.ones.eq(indices.count),
             runs.fields.eq(indices.fields),
-            reader.empty.eq(runs.empty),
+            reader.empty.eq(~runs.valid),
             reader.over.eq(over),
             reader.missing.eq(room != 0),
             reader.chunk_fault.eq(fault),
@@ -144,7 +144,7 @@ class MlwDecoder(wiring.Component):
                 with m.If(begin):
                     m.next = "Decode"
             with m.State("Decode"):
-                with m.If(reader.done & merger.idle & ~runs.moving):
+                with m.If(reader.done & merger.idle):
                     with m.If(some):
                         m.next = "Fill"
                     with m.Else():

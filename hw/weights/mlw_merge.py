@@ -16,14 +16,15 @@ LANES = (16, 32, 64)
 _BANKS = 32
 _RING_BITS = 128
 _ROW = 16
+_BLOCK = 8
 _COUNT_BITS = bits_for(SLOTS)
 
 
 class Merger(wiring.Component):
     """Puts weights where masks have ones, up to `lanes` a cycle.
 
-    Weights lie in a ring of 32, masks in a ring of 128 bits, of which a beat's are in sight. As many of its ones as
-    there are weights become lanes of the beat at once; the beat is whole when all are. A butterfly moves the weights:
+    Weights lie in a ring of 32, masks in a ring of 128 bits, of which a beat's are in sight. Each 8 lanes whose
+    ones all have their weights become lanes of the beat at once; the beat is whole when all are. A butterfly moves the weights:
     those of a block of lanes lie side by side in the ring, so that each of its nodes is told by where they begin.
 
     Members
@@ -72,9 +73,9 @@ class Merger(wiring.Component):
 
         # The ring of masks: beats of them, the bits that are served cleared.
         beats = _RING_BITS // lanes
-        ring = [Signal(lanes, name=f"mask_{k}") for k in range(beats)]
-        held, turn = Signal(bits_for(_RING_BITS)), Signal(range(beats))
-        place = Signal(ceil_log2(_RING_BITS))
+        ring = [Signal(lanes, name=f"mask_{k}", reset_less=True) for k in range(beats)]
+        held, turn = Signal(bits_for(_RING_BITS), reset_less=True), Signal(range(beats), reset_less=True)
+        place = Signal(ceil_log2(_RING_BITS), reset_less=True)
         sight, whole = Signal(lanes), Signal()
         m.d.comb += [
             self.go.eq(self.valid & (held + self.length <= _RING_BITS)),
@@ -89,15 +90,14 @@ class Merger(wiring.Component):
             added.append(turned[k % MASK_BITS] & self.go & (place[-1] ^ (low > k % MASK_BITS) ^ ~upper))
 
         # Which of its ones have their weights.
-        level, first = Signal(bits_for(_BANKS)), Signal(ceil_log2(_BANKS))
+        level, first = Signal(bits_for(_BANKS), reset_less=True), Signal(ceil_log2(_BANKS), reset_less=True)
         ranks = prefix_counts(m, list(sight), "rank")
-        serves, served, taken = Signal(), Signal(lanes), Signal(bits_for(_BANKS))
-        enough = Signal()
+        total, served, serves, enough = ranks[-1], Signal(lanes), Signal(), Signal()
+        reaches = Cat(ranks[lane] <= level for lane in range(_BLOCK, lanes, _BLOCK))
         m.d.comb += [
             serves.eq(free & ~self.fill),
-            served.eq(sight & Cat(ranks[lane] < level for lane in range(lanes))),
-            enough.eq(ranks[-1] <= level),
-            taken.eq(Mux(serves, Mux(enough, ranks[-1], level), 0)),
+            enough.eq(total <= level),
+            served.eq(sight & Cat(bit.replicate(_BLOCK) for bit in Cat(reaches, enough))),
             self.made.eq(free & (self.fill | (whole & enough & self.more))),
         ]
 
@@ -116,40 +116,51 @@ class Merger(wiring.Component):
             with m.If(write & row[k % _ROW][0] & (end[-1] ^ (end[:-1] > k % _ROW) ^ ~upper)):
                 m.d.sync += bank.eq(row[k % _ROW][1:])
 
+        # Lanes that are not served are zeros from the beat's first turn on, or from the first that fills.
         outputs = self._route(m, banks, first, ranks)
-        fresh = Signal(init=1)
-        with m.If(serves):
-            for lane in range(lanes):
-                with m.If(served[lane] | fresh):
-                    m.d.sync += o.payload.data.symbols[lane].eq(outputs[lane] & served[lane].replicate(V_BITS))
-            m.d.sync += fresh.eq(self.made)
-        with m.Elif(self.fill & free):
-            with m.If(fresh):
-                m.d.sync += [o.payload.data.symbols[lane].eq(0) for lane in range(lanes)]
-            m.d.sync += fresh.eq(1)
+        beat = [Signal(V_BITS, name=f"lane_{lane}", reset_less=True) for lane in range(lanes)]
+        last, error, fresh = (Signal(name=name, reset_less=True) for name in ("last", "error", "fresh"))
+        tail = Signal(ceil_log2(lanes), reset_less=True)
         with m.If(free):
+            for lane, value in enumerate(beat):
+                lights = served[lane] & ~self.fill
+                with m.If(lights | fresh):
+                    m.d.sync += value.eq(outputs[lane] & lights.replicate(V_BITS))
             m.d.sync += [
                 o.valid.eq(self.made),
-                o.payload.last.eq(~self.more),
-                o.payload.data.tail.eq(self.tail),
-                o.payload.data.error.eq(~self.more & self.error),
+                fresh.eq(self.made),
+                last.eq(~self.more),
+                tail.eq(self.tail),
+                error.eq(self.error),
             ]
+        m.d.comb += [
+            *(symbol.eq(value) for symbol, value in zip(o.payload.data.symbols, beat, strict=True)),
+            o.payload.last.eq(last),
+            o.payload.data.tail.eq(tail),
+            o.payload.data.error.eq(last & error),
+        ]
 
+        # What is held: ready for a beat that is made and one that is not, which is known late.
+        more = named(m, held + Mux(self.go, self.length, 0), "more_held")
+        gained = named(m, level + Mux(write, self.count, 0), "gained")
+        steps = [(bit, ranks[lane]) for bit, lane in zip(reaches, range(_BLOCK, lanes, _BLOCK), strict=True)]
+        left, then = named(m, gained, "left"), named(m, first, "then")
+        for bit, rank in [*steps, (enough, total)]:
+            left, then = Mux(bit, gained - rank, left), Mux(bit, first + rank, then)
         with m.If(self.begin):
             m.d.sync += [*(bits.eq(0) for bits in ring), Cat(held, turn, place, level, first).eq(0), fresh.eq(1)]
         with m.Else():
             for k, bits in enumerate(ring):
                 kept = bits & ~(served & (serves & (turn == k)).replicate(lanes))
                 m.d.sync += bits.eq(kept | Cat(added[k * lanes : (k + 1) * lanes]))
-            moved = self.made & ~self.fill
             m.d.sync += [
-                held.eq(held + Mux(self.go, self.length, 0) - Mux(moved, lanes, 0)),
+                held.eq(Mux(self.made & ~self.fill, more - lanes, more)),
                 place.eq(place + Mux(self.go, self.length, 0)),
-                turn.eq(turn + moved),
-                level.eq(level + Mux(write, self.count, 0) - taken),
-                first.eq(first + taken),
+                turn.eq(turn + (self.made & ~self.fill)),
+                level.eq(Mux(serves, left, gained)),
+                first.eq(Mux(serves, then, first)),
             ]
-        m.d.comb += self.idle.eq(free & ~self.made & (taken == 0) & ~write & ~self.go)
+        m.d.comb += self.idle.eq(free & ~self.made & ~served.any() & ~write & ~self.go)
         return m
 
     def _route(self, m: Module, banks: list[Value], first: Value, ranks: list[Value]) -> list[Value]:

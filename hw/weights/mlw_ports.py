@@ -1,6 +1,6 @@
 """What the stages of the Ethos-U stream decoder hand to each other."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
@@ -16,6 +16,7 @@ __all__ = [
     "Chunk",
     "MlwOrder",
     "SliceRules",
+    "count_ones",
     "first_one",
     "named",
     "prefix_counts",
@@ -76,6 +77,23 @@ def named(m: Module, value: Value, name: str) -> Signal:
     signal = Signal(len(value), name=name)
     m.d.comb += signal.eq(value)
     return signal
+
+
+def count_ones(m: Module, bits: list[Value], name: str) -> Value:
+    """How many bits are set: full adders in a tree, which is half as deep as adding numbers."""
+    columns: list[list[Value]] = [list(bits)]
+    number = 0
+    for weight in range(len(bits).bit_length()):
+        todo = columns[weight]
+        columns.append([])
+        while len(todo) > 1:
+            (a, b), c = todo[:2], todo[2] if len(todo) > 2 else Const(0, 1)
+            both = named(m, a ^ b, f"{name}_{number}_xor")
+            todo = [*todo[3:], named(m, both ^ c, f"{name}_{number}_sum")]
+            columns[-1].append(named(m, Mux(both, c, a), f"{name}_{number}_carry"))
+            number += 1
+        columns[weight] = todo
+    return Cat(column[0] for column in columns[: len(bits).bit_length()])
 
 
 def prefix_counts(m: Module, bits: list[Value], name: str) -> list[Value]:

@@ -80,24 +80,30 @@ class ChunkReader(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         word_bits, place_bits = self._word_bits, self._place_bits
-        rules, chunk = self.rules, self.chunk
+        rules, chunk = Signal(SliceRules(), reset_less=True), Signal(Chunk(place_bits), reset_less=True)
+        position, entry = Signal(POSITION_BITS, reset_less=True), Signal.like(self.entry, reset_less=True)
+        m.d.comb += [self.rules.eq(rules), self.chunk.eq(chunk), self.position.eq(position), self.entry.eq(entry)]
 
         # Two words in sight: one is held, the other waits at the port. `place` is that of the bit before the next.
         low, low_last = Signal(word_bits, reset_less=True), Signal()
-        place, word = Signal(place_bits), Signal(POSITION_BITS - place_bits)
-        sight, here = Signal(CHUNK_BITS), Signal()
-        length, behind, crosses, step, drain = Signal(7), Signal(place_bits + 1), Signal(), Signal(), Signal()
+        place, word = Signal(place_bits), Signal(POSITION_BITS - place_bits, reset_less=True)
+        sight, here, counts = Signal(CHUNK_BITS), Signal(), Signal()
+        known = Signal(7)
+        length, behind, crosses, step, drain = Signal(6), Signal(place_bits + 1), Signal(), Signal(), Signal()
         m.d.comb += [
             sight.eq(shifted(m, Cat(low[1:], self.i.payload.data), place, CHUNK_BITS, "window")),
             here.eq(low_last | self.i.valid),
-            behind.eq(place + length),
+            behind.eq((place + known) + length),
             crosses.eq(behind[-1]),
             self.i.ready.eq(~low_last & (drain | (step & crosses))),
         ]
         with m.If(step):
             m.d.sync += place.eq(behind)
         with m.If(self.i.ready & self.i.valid):
-            m.d.sync += [low.eq(self.i.payload.data), low_last.eq(self.i.payload.last), word.eq(word + 1)]
+            m.d.sync += [low.eq(self.i.payload.data), low_last.eq(self.i.payload.last)]
+        m.d.sync += counts.eq(self.i.ready & self.i.valid)
+        with m.If(counts):
+            m.d.sync += word.eq(word + 1)
 
         def cut(bits: Value | int) -> Value:
             """Whether the stream ends within the next `bits` bits."""
@@ -119,7 +125,6 @@ class ChunkReader(wiring.Component):
             sizer.head.eq(sight[:HEAD_BITS]),
             sizer.symbols.eq(header.symbols),
             sizer.palette.eq(header.palette),
-            sizer.with_runs.eq(header.rules.runs),
         ]
         last_entry = Signal(ceil_log2(PALETTE_ENTRIES), reset_less=True)
         fresh, closed, starts_with_run = (
@@ -138,7 +143,7 @@ class ChunkReader(wiring.Component):
             with m.State("Idle"):
                 m.d.comb += self.done.eq(1)
                 with m.If(self.begin):
-                    m.d.sync += [place.eq(-1), word.eq(-1), low_last.eq(0), fault.eq(Fault.NONE), fresh.eq(1)]
+                    m.d.sync += [place.eq(-1), word.eq(-1), counts.eq(0), low_last.eq(0), fault.eq(Fault.NONE), fresh.eq(1)]
                     m.d.sync += [closed.eq(0), self.chunk_valid.eq(0)]
                     m.next = "Header"
             with m.State("Header"):
@@ -178,7 +183,7 @@ class ChunkReader(wiring.Component):
                                 step.eq(1),
                             ]
                             m.d.comb += sizer.load.eq(1)
-                            m.d.sync += [rules.eq(header.rules), last_entry.eq(header.size), self.entry.eq(0)]
+                            m.d.sync += [rules.eq(header.rules), last_entry.eq(header.size), entry.eq(0)]
                             m.d.sync += [Cat(fresh, closed).eq(0), starts_with_run.eq(header.palette)]
                             with m.If(header.palette & (header.size != 0)):
                                 m.next = "Palette"
@@ -191,11 +196,11 @@ class ChunkReader(wiring.Component):
                         fail(Fault.SHORT, 0)
                     with m.Else():
                         m.d.comb += [step.eq(1), self.store.eq(1)]
-                        m.d.sync += [self.entry.eq(self.entry + 1)]
-                        with m.If(self.entry == last_entry):
+                        m.d.sync += entry.eq(entry + 1)
+                        with m.If(entry == last_entry):
                             m.next = "Chunks"
             with m.State("Chunks"):
-                m.d.comb += length.eq(sizer.length)
+                m.d.comb += [length.eq(sizer.ones), known.eq(sizer.known)]
                 with m.If(self.chunk_valid & (self.chunk_fault != Fault.NONE)):
                     fail_chunk()
                 with m.Elif(here & (~self.chunk_valid | self.take)):
@@ -213,7 +218,7 @@ class ChunkReader(wiring.Component):
                         m.next = "Header"
             with m.State("Fail"):
                 start = Mux(from_chunk, Cat(chunk.place, (word - chunk.crossed)[: len(word)]), Cat(place, word))
-                m.d.sync += [self.position.eq(start + offset + 1), self.chunk_valid.eq(0)]
+                m.d.sync += [position.eq(start + offset + 1), self.chunk_valid.eq(0)]
                 m.next = "Drain"
             with m.State("Drain"):
                 m.d.comb += drain.eq(1)

@@ -22,8 +22,7 @@ class RunDecoder(wiring.Component):
 
     A bit of ZUNARY that is set is ``2**zdiv`` zeros, whether its run ends in this chunk or not; one that is clear is as
     many zeros as the remainder says and the weight that follows. So a chunk is at most `MASK_BITS` weights, and nothing
-    is carried. Three stages: bits and remainders are put side by side in the chunk after; then lengths are added up;
-    then the mask waits to be taken. Without runs the first two are not needed.
+    is carried. Bits and remainders are put side by side in the chunk after; lengths are added up in the cycle after.
 
     Members
     -------
@@ -42,10 +41,6 @@ class RunDecoder(wiring.Component):
         Bits of the remainders of runs that the chunk has.
     valid, mask, length, go : Out, Out, Out, In
         A mask, and that it is taken.
-    moving : Out
-        A mask will be valid in the next cycle.
-    empty : Out
-        There is no mask, nor will be before a chunk is taken.
     padding : Out
         Bits of ZUNARY that are set behind the last run.
     """
@@ -58,7 +53,7 @@ class RunDecoder(wiring.Component):
                 **dict.fromkeys(("take", "begin", "go"), In(1)),
                 "fields": In(REMAINDER_BITS),
                 "ones": In(_COUNT_BITS),
-                **dict.fromkeys(("ready", "valid", "moving", "empty"), Out(1)),
+                **dict.fromkeys(("ready", "valid"), Out(1)),
                 "z_bits": Out(bits_for(_FIELD_BITS)),
                 "mask": Out(MASK_BITS),
                 "length": Out(bits_for(MASK_BITS)),
@@ -96,44 +91,34 @@ class RunDecoder(wiring.Component):
         # Side by side with their remainders.
         m.d.comb += self.z_bits.eq(kept_count * rules.zdiv)
         remainders = self._spread(m, shifted(m, self.fields, chunk.w_bits, _FIELD_BITS, "fields"), kept.ends)
-        paired = Signal(data.StructLayout({"valid": 1, "counts": SLOTS, "follows": SLOTS}))
+        valid = Signal()
+        counts, follows = Signal(SLOTS, reset_less=True), Signal(SLOTS, reset_less=True)
         lengths = [Signal(3, name=f"length_{k}", reset_less=True) for k in range(SLOTS)]
-        dense, arrives, shifts = Signal(), Signal(), Signal()
-        free = ~self.valid | self.go
-        m.d.comb += [
-            dense.eq(~rules.runs & (self.ones != 0)),
-            arrives.eq(kept_valid | chunk.leads),
-            shifts.eq(paired.valid & free),
-            self.ready.eq(Mux(dense, ~paired.valid & free, ~arrives | ~paired.valid | free)),
-            self.moving.eq(shifts),
-            self.empty.eq(~paired.valid & ~self.valid),
-        ]
-        with m.If(self.take & arrives):
-            m.d.sync += [paired.valid.eq(1), paired.counts.eq(Mux(chunk.leads, 1, kept.bits | kept.follows))]
-            m.d.sync += paired.follows.eq(Mux(chunk.leads, 1, kept.follows))
+        arrives = Mux(rules.runs, kept_valid | chunk.leads, self.ones != 0)
+        m.d.comb += [self.ready.eq(~arrives | ~valid | self.go), self.valid.eq(valid)]
+        with m.If(self.begin):
+            m.d.sync += valid.eq(0)
+        with m.Elif(self.take & arrives):
+            alone = Mux(chunk.leads, 1, Cat(self.ones > k for k in range(SLOTS)))
+            from_runs = rules.runs & ~chunk.leads
+            m.d.sync += [
+                valid.eq(1),
+                counts.eq(Mux(from_runs, kept.bits | kept.follows, alone)),
+                follows.eq(Mux(from_runs, kept.follows, alone)),
+            ]
             unit = Cat(rules.zdiv >= 1, rules.zdiv >= 2, coarse)
             for k in range(SLOTS):
-                m.d.sync += lengths[k].eq(
-                    Mux(chunk.leads, 0, remainders[k] | (unit & kept.bits[k].replicate(3))),
-                )
-        with m.Elif(shifts | self.begin):
-            m.d.sync += paired.valid.eq(0)
+                zeros = remainders[k] | (unit & kept.bits[k].replicate(3))
+                m.d.sync += lengths[k].eq(zeros & from_runs.replicate(3))
+        with m.Elif(self.go):
+            m.d.sync += valid.eq(0)
 
         # Added up.
-        sums = self._sums(m, [length + paired.counts[k] for k, length in enumerate(lengths)], "sum")
-        mask = Signal(MASK_BITS)
+        sums = self._sums(m, [length + counts[k] for k, length in enumerate(lengths)], "sum")
+        m.d.comb += self.length.eq(sums[-1])
         for place in range(MASK_BITS):
-            marks = [paired.follows[k] & (sums[k] == place + 1) for k in range(SLOTS) if k <= place < 8 * (k + 1)]
-            m.d.comb += mask[place].eq(any_of(marks))
-        with m.If(self.begin):
-            m.d.sync += self.valid.eq(0)
-        with m.Elif(shifts):
-            m.d.sync += [self.valid.eq(1), self.mask.eq(mask), self.length.eq(sums[-1])]
-        with m.Elif(self.take & dense):
-            ones = Cat(self.ones > k for k in range(SLOTS))
-            m.d.sync += [self.valid.eq(1), self.mask.eq(ones), self.length.eq(self.ones)]
-        with m.Elif(self.go):
-            m.d.sync += self.valid.eq(0)
+            marks = [follows[k] & (sums[k] == place + 1) for k in range(SLOTS) if k <= place < 8 * (k + 1)]
+            m.d.comb += self.mask[place].eq(any_of(marks))
         return m
 
     def _spread(self, m: Module, fields: Value, ends: Value) -> list[Value]:

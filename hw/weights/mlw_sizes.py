@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.weights.mlw_format import RAW_SYMBOLS, RAW_SYMBOLS_WIDE, RAW_WIDE_BITS, UNARY_BITS_COARSE, W_AHEAD
-from hw.weights.mlw_ports import SLOTS, SliceRules, prefix_counts
+from hw.weights.mlw_ports import SLOTS, SliceRules, count_ones, prefix_counts
 
 __all__ = ["HEAD_BITS", "LEFT_BITS", "ChunkSizer", "unary_fields"]
 
@@ -36,8 +36,8 @@ class ChunkSizer(wiring.Component):
 
     Members
     -------
-    load, symbols, palette, with_runs : In
-        A slice of so many indices begins; it sets NEWPAL; it has runs. `rules` hold from the next cycle on.
+    load, symbols, palette : In
+        A slice of so many indices begins; it sets NEWPAL. `rules` hold from the next cycle on.
     rules : In
     head : In
         The chunk's first bits.
@@ -45,8 +45,10 @@ class ChunkSizer(wiring.Component):
         Go on to the next chunk.
     indices, runs, first : Out
         The chunk carries such; it is the slice's first.
-    length, base, w_bits : Out
-        Bits of the chunk, of its unary fields, and of its remainders of indices.
+    known, ones : Out
+        Bits of the chunk but those of WUNARY1, known early; bits of WUNARY1.
+    base, w_bits : Out
+        Bits of the unary fields, and of the remainders of indices.
     w_count, z_count, w_done, z_done : Out
         Symbols whose quotients end in the chunk, and whether they are the slice's last.
     """
@@ -54,12 +56,13 @@ class ChunkSizer(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
-                **dict.fromkeys(("load", "palette", "with_runs", "step"), In(1)),
+                **dict.fromkeys(("load", "palette", "step"), In(1)),
                 "symbols": In(LEFT_BITS),
                 "rules": In(SliceRules()),
                 "head": In(HEAD_BITS),
                 **dict.fromkeys(("indices", "runs", "first", "w_done", "z_done"), Out(1)),
-                **dict.fromkeys(("length", "w_bits"), Out(7)),
+                **dict.fromkeys(("known", "w_bits"), Out(7)),
+                "ones": Out(_COUNT_BITS),
                 "base": Out(bits_for(HEAD_BITS)),
                 **dict.fromkeys(("w_count", "z_count"), Out(_COUNT_BITS)),
             }
@@ -69,16 +72,24 @@ class ChunkSizer(wiring.Component):
         m = Module()
         rules = self.rules
         w_left, z_left = Signal(LEFT_BITS, reset_less=True), Signal(LEFT_BITS, reset_less=True)
+        w_any, z_any, first = (Signal(name=name, reset_less=True) for name in ("w_any", "z_any", "first_chunk"))
         ahead = Signal(signed(6), reset_less=True)
         w_waits, z_waits = Signal(_COUNT_BITS, reset_less=True), Signal(_COUNT_BITS, reset_less=True)
         coarse, unary = Signal(), Signal()
-        m.d.comb += [coarse.eq(rules.zdiv == 3), unary.eq(self.indices & ~rules.raw)]
+        # Once all indices are read, or all runs, how far they are apart does not matter.
+        m.d.comb += [
+            self.indices.eq(w_any & (~rules.runs | ~z_any | (ahead < W_AHEAD))),
+            self.runs.eq(rules.runs & z_any & (~w_any | (ahead >= 0))),
+            self.first.eq(first),
+            coarse.eq(rules.zdiv == 3),
+            unary.eq(self.indices & ~rules.raw),
+        ]
         unary0, z_unary, unary1 = unary_fields(m, self.head, unary, self.runs, coarse)
 
         # Indices that end are the bits of WUNARY0 without those that WUNARY1 lets go on; of all its possible lengths
         # the sums are ready before the length is.
         ones, ends = Signal(_COUNT_BITS), Signal(_COUNT_BITS)
-        m.d.comb += ones.eq(prefix_counts(m, list(unary0), "ones")[-1])
+        m.d.comb += ones.eq(count_ones(m, list(unary0), "ones"))
         still = prefix_counts(m, list(~unary1), "still")
         with m.Switch(ones):
             for k in range(SLOTS + 1):
@@ -91,9 +102,9 @@ class ChunkSizer(wiring.Component):
         zeros = Cat(~z_unary[:UNARY_BITS_COARSE], ~z_unary[UNARY_BITS_COARSE:] & fine)
         m.d.comb += [
             w_full.eq(Mux(rules.raw, raw_count, Mux(rules.truncated, SLOTS, ends))),
-            z_full.eq(prefix_counts(m, list(zeros), "zeros")[-1]),
+            z_full.eq(count_ones(m, list(zeros), "zeros")),
         ]
-        w_few, z_few = Signal(), Signal()
+        w_few, z_few, early = Signal(), Signal(), Signal(bits_for(2 * SLOTS))
         m.d.comb += [
             w_few.eq(~w_left[_COUNT_BITS:].any() & (w_left[:_COUNT_BITS] <= w_full)),
             z_few.eq(~z_left[_COUNT_BITS:].any() & (z_left[:_COUNT_BITS] <= z_full)),
@@ -101,37 +112,35 @@ class ChunkSizer(wiring.Component):
             self.z_count.eq(Mux(z_few, z_left, z_full) & self.runs.replicate(_COUNT_BITS)),
             self.w_done.eq(w_few),
             self.z_done.eq(z_few),
-            self.base.eq(Mux(unary, SLOTS, 0) + Mux(self.runs, Mux(coarse, UNARY_BITS_COARSE, SLOTS), 0) + ones),
+            early.eq(Mux(unary, SLOTS, 0) + Mux(self.runs, Mux(coarse, UNARY_BITS_COARSE, SLOTS), 0)),
+            self.base.eq(early + ones),
             self.w_bits.eq(w_waits * rules.width),
-            self.length.eq(self.base + (self.w_bits + z_waits * rules.zdiv)),
+            self.known.eq(early + (self.w_bits + z_waits * rules.zdiv)),
+            self.ones.eq(ones),
         ]
 
         # The next chunk.
-        later, w_more, z_more = Signal(signed(6)), Signal(), Signal()
-        m.d.comb += [
-            w_more.eq((w_left != 0) & ~(self.indices & w_few)),
-            z_more.eq((z_left != 0) & ~(self.runs & z_few)),
-            later.eq((ahead - self.z_count) + self.w_count),
-        ]
+        later = Signal(signed(6))
+        behind = ahead - (z_full & self.runs.replicate(_COUNT_BITS))
+        m.d.comb += later.eq(behind + (w_full & self.indices.replicate(_COUNT_BITS)))
         with m.If(self.step):
             m.d.sync += [
                 w_left.eq(w_left - self.w_count),
                 z_left.eq(z_left - self.z_count),
                 w_waits.eq(self.w_count),
                 z_waits.eq(self.z_count),
-                self.first.eq(0),
-                self.indices.eq(w_more & (~rules.runs | (later < W_AHEAD))),
-                self.runs.eq(rules.runs & z_more & (later >= 0)),
+                first.eq(0),
+                ahead.eq(later),
             ]
-            with m.If(rules.runs):
-                m.d.sync += ahead.eq(later)
+            with m.If(self.indices & w_few):
+                m.d.sync += w_any.eq(0)
+            with m.If(self.runs & z_few):
+                m.d.sync += z_any.eq(0)
         with m.If(self.load):
             m.d.sync += [
                 w_left.eq(self.symbols),
                 z_left.eq(self.symbols + self.palette),
                 Cat(w_waits, z_waits, ahead).eq(0),
-                self.first.eq(1),
-                self.indices.eq(1),
-                self.runs.eq(self.with_runs),
+                Cat(w_any, z_any, first).eq(7),
             ]
         return m

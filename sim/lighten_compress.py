@@ -121,8 +121,20 @@ def _sort_nodes(graph: onnx.GraphProto) -> None:
 
 
 def prune_network(model: onnx.ModelProto, density: float, bits: int = 8) -> tuple[onnx.ModelProto, WeightFile]:
-    """Keep a share of each tensor's weights, let them share 2**bits - 1 values; the network, and its weights
-    as ``deepcomp`` stores them.
+    """Prune each tensor to a density, share what stays, and store it by ``deepcomp``.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+    density : float
+        Share of each tensor's weights that stays.
+    bits : int
+        Of a shared weight: 2**bits - 1 values and zero.
+
+    Returns
+    -------
+    tuple of onnx.ModelProto and WeightFile
+        The network as it comes back from the file, and the file.
 
     Raises
     ------

@@ -1,9 +1,10 @@
 """Cycles that each tile of a tensor keeps its codec, as the cores take them.
 
 A tensor's tiles go through the stepped models of `sim.timing` one behind the other, in the order in which they lie:
-the cores hold these cycles, stalls included (a tile whose payload has more words than the tile has beats waits for its
-words). A tile's cycles are those from the end of the tile before it to its own end, and as many as it has beats for the
-first one; what passes before them is the latency. The chooser is in front of the encoder: its latency is a whole tile.
+the cores hold these cycles, stalls included. A core waits only in tiles whose payload has more words than the tile has
+beats; tensors without such tiles take a beat in each cycle, and only their first tile is stepped through. A tile's
+cycles are those from the end of the tile before it to its own end, and as many as it has beats for the first one; what
+passes before them is the latency. The chooser is in front of the encoder: its latency is a whole tile.
 
 ``prc`` has cores of its own, of four lanes: `sim.timing_prc`.
 """
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.activations.prc import PrcFormat
-from golden.activations.scan import scan_order
+from golden.activations.scan import scan_order, tensor_shape
 from golden.codec import Symbols
 from golden.tile_format import MODES, TileFormat
 from golden.tile_stream import TileSizes, encode_tensor
@@ -67,16 +68,29 @@ def tile_times(symbols: Symbols, fmt: TileFormat, zero_point: int, sizes: TileSi
     lanes : int
         Symbols per cycle; prc has four whatever is asked.
     """
-    order, tiles = scan_order(symbols.shape, fmt.scan, fmt.tile)
+    tiles = scan_order(symbols.shape, fmt.scan, fmt.tile)[1]
     if "prc" in fmt.modes:
         return _prc(fmt, np.asarray(tiles.shapes), sizes)
-    timing = CodecTiming(fmt, lanes)
-    starts = np.asarray(tiles.starts, np.int64)
+    timing, starts = CodecTiming(fmt, lanes), np.asarray(tiles.starts, np.int64)
+    beats = -(-np.diff(starts) // lanes)
+    waits = sizes.bursts * (fmt.burst_bits // timing.word_bits) > beats
+    if waits.any():
+        return _stepped(symbols, timing, zero_point, sizes, beats)
+    # No core waits: a beat in each cycle. The first tile tells what passes before.
+    height, width, channels = (int(size) for size in tiles.shapes[0])
+    first = symbols.reshape(tensor_shape(symbols.shape)[1:])[:channels, :height, :width]
+    alone = TileSizes(sizes.modes[:1], sizes.bits[:1], sizes.bursts[:1])
+    found = _stepped(first, timing, zero_point, alone, beats[:1])
+    return TileTimes(beats, beats.copy(), found.decode_latency, found.encode_latency)
+
+
+def _stepped(symbols: Symbols, timing: CodecTiming, zero_point: int, sizes: TileSizes, beats: _Ints) -> TileTimes:
+    fmt = timing.fmt
+    order, tiles = scan_order(symbols.shape, fmt.scan, fmt.tile)
     payload = encode_tensor(symbols, fmt, zero_point, "packed").payload
-    coded = symbols.reshape(-1).take(order), starts, sizes.modes, zero_point
+    coded = symbols.reshape(-1).take(order), np.asarray(tiles.starts, np.int64), sizes.modes, zero_point
     encoded = timing.encode(*coded, adaptive=True)
     decoded = timing.decode(*coded, payload, sizes.bursts)
-    beats = -(-np.diff(starts) // lanes)
     read, read_latency = _spans(decoded.beats[np.cumsum(beats) - 1] - decoded.words[0], int(beats[0]))
     last_words = np.cumsum(sizes.bursts * (fmt.burst_bits // timing.word_bits)) - 1
     made, made_latency = _spans(encoded.words[last_words] - encoded.beats[0], int(beats[0]))

@@ -29,8 +29,9 @@ def noise(shape, share, seed=7):
 
 @pytest.mark.parametrize("lanes", [1, 4, 8])
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_sums_are_the_times_of_the_stepped_models(lanes, share):
-    fmt, tensor = TileFormat(tile=(8, 8, 8)), noise((20, 19, 13), share)
+@pytest.mark.parametrize("shape", [(20, 19, 13), (24, 16, 24), (3, 9, 9)], ids=str)
+def test_times_are_those_of_the_stepped_models(shape, lanes, share):
+    fmt, tensor = TileFormat(tile=(8, 8, 8)), noise(shape, share)
     sizes = tensor_sizes(tensor, fmt)
     found = tile_times(tensor, fmt, 0, sizes, lanes)
     order, tiles = scan_order(tensor.shape, fmt.scan, fmt.tile)
@@ -39,14 +40,22 @@ def test_sums_are_the_times_of_the_stepped_models(lanes, share):
     encoded = timing.encode(*coded, adaptive=True)
     decoded = timing.decode(*coded, encode_tensor(tensor, fmt, 0, "packed").payload, sizes.bursts)
     assert found.decode.sum() + found.decode_latency == decoded.beats[-1] - decoded.words[0] + 1 + SHELL_CYCLES
-    assert found.encode.sum() + found.encode_latency == encoded.words[-1] - encoded.beats[0] + 1 + SHELL_CYCLES
     beats = -(-np.asarray(tiles.symbols) // lanes)
-    assert (found.decode >= beats - 1).all()
-    assert found.decode[0] == found.encode[0] == beats[0]
-    # Behind the first tile no core waits for long: a beat each cycle, but for payloads of more words than beats.
-    assert abs(int(found.decode.sum()) - int(beats.sum())) <= 0.02 * beats.sum() + 8
+    ends = decoded.beats[np.cumsum(beats) - 1]
+    assert found.decode.tolist() == [beats[0], *np.diff(ends)]
+    # The last words leave when the core has seen the last beat and what it held of the tile: a few cycles either way.
+    taken = encoded.words[-1] - encoded.beats[0] + 1 + SHELL_CYCLES
+    assert abs(found.encode.sum() + found.encode_latency - taken) <= 4
     # The chooser sees a tile before it is sent.
     assert found.encode_latency > beats[0]
+
+
+def test_tiles_of_more_words_than_beats_wait_for_them():
+    # 3 x 9 x 9 with a column and a row of tiles of one pixel: 3 symbols are one beat and a burst of two words.
+    fmt, tensor = TileFormat(tile=(8, 8, 3)), noise((3, 9, 9), 1.0)
+    found = tile_times(tensor, fmt, 0, tensor_sizes(tensor, fmt), 8)
+    assert found.decode.tolist()[:2] == [24, 3]
+    assert found.decode[3] > 1
 
 
 def test_cores_of_prc_have_four_lanes():

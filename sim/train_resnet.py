@@ -15,10 +15,11 @@ from sim.trained import cached
 
 __all__ = ["TASK_STEPS", "accuracy_pct", "head_only", "resnet"]
 
-TASK_STEPS = 2800
-"""Steps of training, about: six epochs of 60,000 pictures in batches of 128, more epochs of fewer pictures."""
+TASK_STEPS = 1900
+"""Steps of training, about: four epochs of 60,000 pictures in batches of 128, up to ten epochs of fewer pictures."""
 
 _RATE = 2e-3
+_MOST_EPOCHS = 10  # of few pictures
 _HEAD = Schedule(10, 2e-3)
 
 
@@ -30,7 +31,7 @@ def resnet(data: Dataset, seed: int = 0, steps: int = TASK_STEPS) -> Weights:
     ValueError
         If the run is not cached and torch is not installed.
     """
-    schedule = Schedule(max(1, round(steps * 128 / len(data.train))), _RATE)
+    schedule = Schedule(min(_MOST_EPOCHS, max(1, round(steps * 128 / len(data.train)))), _RATE)
     key = ("small-resnet", CONVOLUTIONS, data.source, schedule, seed)
     return _weights(cached(f"resnet-{data.name}-{seed}".lower(), key, lambda: _train(data, schedule, seed)))
 

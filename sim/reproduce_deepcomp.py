@@ -187,7 +187,7 @@ def _codes(groups: Iterable[Sequence[Run]], bits: int) -> Section:
     notes = (
         "The same shared weights (seed 0) under each code, codebooks included. Relative index with Huffman codes is "
         "the paper's; zero runs keep two alphabets apart and need no fillers; MLW is Arm's weight stream.",
-        "NNC (package nncodec) is not compared: it could not be installed where this was made.",
+        "NNC (package nncodec) is not compared.",
     )
     return Section("State of the art on the same networks", ("network, data", *CODES), tuple(rows), notes)
 

@@ -21,6 +21,7 @@ __all__ = ["hevc_chapter"]
 
 _CROPS, _QUICK_CROPS = 128, 8
 _PAPER_QP = 23
+_HEAD_QPS = (10, 15, 20, 23, 25, 28, 30, 33, 36, 39, 42, 45)
 _SIGMAS = {"symmetric": 5.80, "asymmetric": 8.71}
 _NAMES = {"float32": "baseline", "symmetric": "Qsym", "asymmetric": "Qasym"}
 _COLORS = {"symmetric": "#1f5fa8", "asymmetric": "#c98b2b"}
@@ -67,7 +68,7 @@ def hevc_chapter(quick: bool = False, told: Callable[[SweepPoint], None] = lambd
             continue
         sections.append(_qp23(head))
         if len(head.weights) > 1:
-            swept = [code_head(head, scheme, qp) for scheme in SCHEMES for qp in (qps if quick else range(11, 48, 3))]
+            swept = [code_head(head, scheme, qp) for scheme in SCHEMES for qp in (qps if quick else _HEAD_QPS)]
             sections.append(_head_sweep(head, swept))
             figures["hevc-fashion"] = head_figure(head, swept)
             captions["hevc-fashion"] = f"Ratio and real accuracy over the QP: {head.name}; dashed, float32."

@@ -38,6 +38,10 @@ CONFIGURATIONS = (
     (TileFormat(word_bits=4, run_bits=1), 2),
     (TileFormat(word_bits=16, run_bits=4, tile=(8, 8, 16)), 4),
     (TileFormat(word_bits=16, run_bits=8, tile=(8, 8, 16)), 8),
+    (TileFormat(modes=MODES), 4),
+    (TileFormat(tile=(5, 6, 11), modes=MODES, burst_bytes=64), 2),
+    (TileFormat(word_bits=4, tile=(7, 9, 6), modes=("raw", "zvc", "prc")), 1),
+    (TileFormat(word_bits=16, tile=(4, 4, 12), modes=MODES), 4),
 )
 _STALLS = (
     Stalls(),
@@ -79,15 +83,17 @@ def job_of(seed: int, number: int, tiles: int = JOB_TILES) -> Job:
     """The job that seed and number make."""
     rng = np.random.default_rng([seed, number])
     fmt, lanes = CONFIGURATIONS[number % len(CONFIGURATIONS)]
-    starts = np.append(0, np.cumsum(_lengths(rng, tiles, fmt.tile_symbols)))
+    shapes = _shapes(rng, tiles, fmt) if "prc" in fmt.modes else None
+    lengths = _lengths(rng, tiles, fmt.tile_symbols) if shapes is None else shapes.prod(axis=1)
+    starts = np.append(0, np.cumsum(lengths))
     zero_point = int(rng.integers(0, 1 << fmt.word_bits)) if rng.random() < 0.7 else 0
-    values = _values(rng, starts, fmt.word_bits, zero_point)
+    values = _values(rng, starts, fmt.word_bits, zero_point, smooth=shapes is not None)
     adaptive = rng.random() < 0.3
     modes = None if adaptive else rng.choice([MODES.index(mode) for mode in fmt.modes], tiles).astype(np.uint8)
-    batch = batch_of_tiles(fmt, values, starts, zero_point, modes)
+    batch = batch_of_tiles(fmt, values, starts, zero_point, modes, shapes)
     if batch.bursts.max() > MAX_BURSTS:  # a mode that expands the tile too far for its index entry
         fits = np.where(batch.bursts > MAX_BURSTS, 0, batch.modes).astype(np.uint8)
-        batch = batch_of_tiles(fmt, values, starts, zero_point, fits)
+        batch = batch_of_tiles(fmt, values, starts, zero_point, fits, shapes)
     stalls = replace(_STALLS[int(rng.integers(len(_STALLS)))], seed=int(rng.integers(1 << 30)))
     damaged = np.where(rng.random(tiles) < 0.1, rng.integers(1, 8, tiles), 0).astype(np.uint8)
     return Job(lanes, batch, stalls, adaptive, damaged, int(rng.integers(1 << 30)))
@@ -99,12 +105,23 @@ def _lengths(rng: np.random.Generator, tiles: int, most: int) -> NDArray[np.int6
     return np.where(rng.random(tiles) < 0.002, most, rng.integers(1, limits + 1))
 
 
+def _shapes(rng: np.random.Generator, tiles: int, fmt: TileFormat) -> NDArray[np.int64]:
+    """Mostly a few small planes; one in fifty is a whole tile."""
+    small = np.minimum(rng.choice([1, 3, 8], (tiles, 3), p=[0.2, 0.5, 0.3]), fmt.tile)
+    shapes = rng.integers(1, small + 1)
+    return np.where(rng.random((tiles, 1)) < 0.02, fmt.tile, shapes)
+
+
 def _values(
-    rng: np.random.Generator, starts: NDArray[np.int64], word_bits: int, zero_point: int
+    rng: np.random.Generator, starts: NDArray[np.int64], word_bits: int, zero_point: int, smooth: bool
 ) -> NDArray[np.unsignedinteger]:
-    """Symbols whose share of zeros, and length of zero runs, changes from tile to tile."""
+    """Symbols whose share of zeros, and length of zero runs, changes from tile to tile; some of them `smooth`."""
     size = int(starts[-1])
     values = rng.integers(0, 1 << word_bits, size).astype(symbol_dtype(word_bits))
+    if smooth:
+        steps = np.cumsum(rng.integers(-2, 3, size)) % (1 << word_bits)
+        values = np.where(np.repeat(rng.random(starts.size - 1) < 0.6, np.diff(starts)), steps, values)
+        values = values.astype(symbol_dtype(word_bits))
     share = np.repeat(rng.choice([0.0, 0.1, 0.5, 0.9, 0.99, 1.0], starts.size - 1), np.diff(starts))
     run = np.repeat(rng.choice([1, 7, 40], starts.size - 1), np.diff(starts))
     dice = rng.random(size)
@@ -131,7 +148,8 @@ def _part(job: Job, first: int, end: int) -> Job:
     """Tiles `first` to `end` of a job, numbered from 0."""
     batch, starts = job.batch, job.batch.starts[first : end + 1]
     values = batch.values[starts[0] : starts[-1]]
-    part = batch_of_tiles(batch.fmt, values, starts - starts[0], batch.zero_point, batch.modes[first:end])
+    modes, shapes = batch.modes[first:end], batch.shapes[first:end]
+    part = batch_of_tiles(batch.fmt, values, starts - starts[0], batch.zero_point, modes, shapes)
     return replace(job, batch=part, damaged=job.damaged[first:end])
 
 
@@ -155,9 +173,19 @@ def write_vector(job: Job, path: Path) -> None:
         "stalls": asdict(job.stalls),
         "seed": job.seed,
         "tiles": [
-            {"mode": int(mode), "damage": int(kind), "values": batch.values[start:end].tolist()}
-            for mode, kind, start, end in zip(
-                batch.modes, job.damaged, batch.starts[:-1].tolist(), batch.starts[1:].tolist(), strict=True
+            {
+                "mode": int(mode),
+                "damage": int(kind),
+                "shape": shape,
+                "values": batch.values[start:end].tolist(),
+            }
+            for mode, kind, shape, start, end in zip(
+                batch.modes,
+                job.damaged,
+                batch.shapes.tolist(),
+                batch.starts[:-1].tolist(),
+                batch.starts[1:].tolist(),
+                strict=True,
             )
         ],
     }
@@ -172,7 +200,8 @@ def read_vector(path: Path) -> Job:
     starts = np.append(0, np.cumsum([len(tile["values"]) for tile in tiles]))
     values = np.concatenate([tile["values"] for tile in tiles]).astype(symbol_dtype(fmt.word_bits))
     modes = np.array([tile["mode"] for tile in tiles], np.uint8)
-    batch = batch_of_tiles(fmt, values, starts, vector["zero_point"], modes)
+    shapes = np.array([tile["shape"] for tile in tiles])
+    batch = batch_of_tiles(fmt, values, starts, vector["zero_point"], modes, shapes)
     damaged = np.array([tile["damage"] for tile in tiles], np.uint8)
     return Job(vector["lanes"], batch, Stalls(**vector["stalls"]), vector["adaptive"], damaged, vector["seed"])
 

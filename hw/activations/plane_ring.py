@@ -67,7 +67,8 @@ class PlaneRing(wiring.Component):
         for b, bank in enumerate(banks):
             m.submodules[f"bank_{b}"] = bank
 
-        # In: `base` is the row behind all that is complete, `ahead` is at most one less than the row that comes next.
+        # In: `base` is the row behind all that is complete, and `ahead`, as the row at hand, at most one less than the
+        # row that comes next; but it is no less than `base`.
         planes, beat = Signal(self.i_planes.payload.shape(), reset_less=True), self.i.payload
         planes_held = Signal()
         with m.If(self.i_planes.ready):
@@ -106,7 +107,7 @@ class PlaneRing(wiring.Component):
         with m.If(planes_go):
             m.d.comb += next_ahead.eq(Mux(planes.data.plane_end, base + planes.data.places, walk.numbers[0][2:]))
         with m.Elif(beats_go):
-            m.d.comb += next_ahead.eq(base)
+            m.d.comb += next_ahead.eq(base + row_end)
         with m.Else():
             m.d.comb += next_ahead.eq(ahead)
         m.d.sync += [

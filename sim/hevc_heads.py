@@ -15,7 +15,7 @@ from sim.torch_fit import Schedule, check_torch, predict, scaled
 
 __all__ = ["crops_head", "fashion_head", "labelled_head"]
 
-_SCHEDULE, _QUICK_SCHEDULE = Schedule(6, 1e-3), Schedule(1, 1e-3)
+_SCHEDULE, _QUICK_SCHEDULE = Schedule(4, 1e-3), Schedule(1, 1e-3)
 _QUICK_PICTURES = 2000, 500
 
 

@@ -97,9 +97,9 @@ class CurvePoint:
     weights: tuple[NDArray[np.float32], ...]
 
 
-CURVE_DENSITIES = (0.2, 0.1, 0.07, 0.05, 0.03, 0.02, 0.012)
+CURVE_DENSITIES = (0.2, 0.1, 0.06, 0.04, 0.025, 0.015)
 CURVE_BITS = (6, 5, 4, 3, 2)
-_CURVE_PRUNING = Schedule(6, 1.5e-3)
+_CURVE_PRUNING = Schedule(4, 1.5e-3)
 _CURVE_SHARING = Schedule(1, 2e-4)
 _DENSE_BITS = 32
 
@@ -107,7 +107,7 @@ _DENSE_BITS = 32
 def curve(net: Lenet, data: Dataset, dense: Tuned, seed: int = 0) -> list[CurvePoint]:
     """Error over size for pruning alone, sharing alone, and both: the paper's figure 6.
 
-    Every layer has one density here; retraining is short: 6 epochs for pruning, 1 for the centroids.
+    Every layer has one density here; retraining is short: 4 epochs for pruning, 1 for the centroids.
     """
     key = (net, data.source, seed, CURVE_DENSITIES, CURVE_BITS, _CURVE_PRUNING, _CURVE_SHARING)
     arrays = cached(f"{net.name}-{data.name}-curve".lower(), key, lambda: dict(_train_curve(net, data, dense, seed)))

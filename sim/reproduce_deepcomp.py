@@ -205,7 +205,7 @@ def _curve_section(points: Sequence[CurvePoint]) -> Section:
         for point, size in zip(points, size_points(points), strict=True)
     )
     notes = (
-        "LeNet-300-100 on MNIST, one density for all layers, 6 epochs of retraining, 1 for the centroids. Weights only "
+        "LeNet-300-100 on MNIST, one density for all layers, 4 epochs of retraining, 1 for the centroids. Weights only "
         "pruned are float32 with a 5-bit index, sharing alone plain fields, both with Huffman codes.",
     )
     return Section("Error over size (the paper's figure 6)", headings, rows, notes)

@@ -15,8 +15,8 @@ from sim.trained import cached
 
 __all__ = ["TASK_STEPS", "accuracy_pct", "head_only", "resnet"]
 
-TASK_STEPS = 1900
-"""Steps of training, about: four epochs of 60,000 pictures in batches of 128, up to ten epochs of fewer pictures."""
+TASK_STEPS = 1000
+"""Steps of training, about: two epochs of 60,000 pictures in batches of 128, up to ten epochs of fewer pictures."""
 
 _RATE = 2e-3
 _MOST_EPOCHS = 10  # of few pictures

@@ -7,7 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-__all__ = ["Packer", "any_of", "picked", "rotated", "window"]
+__all__ = ["Packer", "any_of", "by_count", "picked", "rotated", "window"]
 
 
 def any_of(values: Sequence[Value]) -> Value:
@@ -32,6 +32,15 @@ def rotated(values: Sequence[Value], amount: Value) -> list[Value]:
     for k in range(ceil_log2(len(values))):
         values = [Mux(amount[k], values[at - (1 << k)], value) for at, value in enumerate(values)]
     return list(values)
+
+
+def by_count(choices: Sequence[Value], takes: Value) -> Value:
+    """The choice whose number is how many bits of `takes` are set, from bit 0 without a gap.
+
+    In gates: synthesis moves what multiplexers have in common behind them, but here `takes` is what comes last.
+    """
+    picks = [~takes[0], *(takes[k - 1] & ~takes[k] for k in range(1, len(takes))), takes[-1]]
+    return any_of([choice & one.replicate(len(choice)) for choice, one in zip(choices, picks, strict=True)])
 
 
 def window(low: Value, high: Value, place: Value, bits: int) -> Value:

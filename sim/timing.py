@@ -347,7 +347,7 @@ def _decode(sizes, tile_beats, nonzero, bursts, width, burst_words):  # type: ig
     # The tile that is decoded, and the place in the words in sight.
     begun = beat = left = 0
     active = final = False
-    place, moves, first, upper_last = width - 1, True, True, False
+    place, waits, upper_last = width - 1, True, False
     cycle = 0
     while beat < beats and cycle < _PATIENCE * (beats + nonzero.size + tiles):
         # The reader takes a word.
@@ -356,19 +356,22 @@ def _decode(sizes, tile_beats, nonzero, bursts, width, burst_words):  # type: ig
         accepts = word < nonzero.size and tail - head != depth and (not ended or not ends) and numbered
         keeps = accepts and (burst < bursts[reading] - 1 or burst_place == 0 or nonzero[word])
         opens = accepts and not is_open
-        # A beat goes if its words are in sight.
-        primed = kept - head > depth // 2 or ended
+        # A beat goes if its words are in sight; then they move up, and the queue's word comes into sight.
+        primed = kept - head >= depth // 4 or ended
         queue_last = ended and head == end_place
-        go = active and (not moves or upper_last or offered) and (not first or primed)
-        takes = go and moves and not upper_last
+        go = active and not waits and (final or upper_last or offered)
+        moves = go and (final or place + sizes[beat] >= width)
+        opening = waits or final
+        past = upper_last and not opening
+        here = offered and (not opening or (primed and (waits or upper_last)))
+        takes = (waits or moves) and here and not past
         begins = begun < tiles and announced and (not active or (go and final))
+        if waits or moves:
+            upper_last = past or queue_last
+            waits = not here and not past
         if go:
             sent[beat] = cycle + 1
-            upper_last = (upper_last or (moves and queue_last)) and not final
-            place += sizes[beat]
-            moves = final or place >= width
-            place = width - 1 if final else place % width
-            first = final
+            place = width - 1 if final else (place + sizes[beat]) % width
             active = not final
             beat += 1
         if begins or go:

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from golden.tile_format import TileFormat
-from hw.activations.ports import Rules, check_parameters, field_bits, mask_bits
-from hw.bits import any_of
+from hw.activations.ports import Rules, check_parameters, head_bits, mask_bits, sight_bits
+from hw.bits import any_of, by_count
 
 __all__ = ["Expander"]
 
@@ -20,6 +20,9 @@ class Expander(wiring.Component):
     tokens of count 0; in zvc the lanes of the mask take a symbol each. Lanes are one-hot, so that a token's place is
     no sum.
 
+    How many tokens a beat takes says the run of each but the last, or the mask. These are picked a beat ahead from the
+    bits behind this one, so that no beat waits for its own place; a tile's first ones are in the queue's word.
+
     Parameters
     ----------
     fmt : TileFormat
@@ -29,15 +32,17 @@ class Expander(wiring.Component):
     -------
     bits : In
         What follows in the payload.
+    word, opening, waits : In
+        The next word's first bits, if a tile begins there; whether one does; nothing else is in sight.
     rules, zero_point : In
-    last, tail : In
-        The beat is its tile's last and ends in lane `tail`.
+    last, live : In
+        The beat is its tile's last; which lanes are the tile's.
     go : In
         Go on to the next beat.
     symbols : Out
         Of the beat with the last `go`, from the cycle after it.
-    takes, opens_group : Out
-        Bit k: the beat takes more than k tokens; whether a mask comes before them.
+    run_takes, plain_takes, opens_group : Out
+        Bit k: the beat takes more than k tokens, if they have runs and if not; whether a mask comes before them.
     fault : Out
         In a last beat: a run passes the tile's end, or a mask names a symbol past it.
     """
@@ -45,17 +50,20 @@ class Expander(wiring.Component):
     def __init__(self, fmt: TileFormat, lanes: int) -> None:
         check_parameters(fmt, lanes)
         self._fmt, self._lanes = fmt, lanes
-        bits = field_bits(fmt, lanes)
         super().__init__(
             {
-                "bits": In(bits),
+                "bits": In(sight_bits(fmt, lanes)),
+                "word": In(max(1, head_bits(fmt, lanes))),
+                "opening": In(1),
+                "waits": In(1),
                 "rules": In(Rules(fmt)),
                 "zero_point": In(fmt.word_bits),
                 "last": In(1),
-                "tail": In(ceil_log2(lanes)),
+                "live": In(lanes),
                 "go": In(1),
                 "symbols": Out(data.ArrayLayout(fmt.word_bits, lanes)),
-                "takes": Out(lanes),
+                "run_takes": Out(lanes),
+                "plain_takes": Out(lanes),
                 "opens_group": Out(1),
                 "fault": Out(1),
             }
@@ -66,25 +74,22 @@ class Expander(wiring.Component):
         lanes, run_bits, symbol_bits = self._lanes, self._fmt.run_bits, self._fmt.word_bits
         token_bits, group_bits = run_bits + symbol_bits, mask_bits(self._fmt)
         copies, masked, has_runs = (rule if len(rule) else Const(0) for rule in self._rules())
-        live, tails = Signal(lanes), Signal(lanes)
-        for k in range(lanes):
-            m.d.comb += [live[k].eq(~self.last | (self.tail >= k)), tails[k].eq(self.tail == k)]
+        live = self.live
         mask, opens_group, stray = self._masks(m, masked, has_runs, live)
-        counted = _sorted(list(mask))
+        m.d.comb += self.plain_takes.eq(Cat(_sorted(list(mask))))
 
         # The tokens: the pending one first.
         runs, symbols = [Signal(run_bits, name="pending_run", reset_less=True)], []
         pending = Signal()
         for k in range(lanes):
-            run, symbol = Signal(run_bits, name=f"run_{k}"), Signal(symbol_bits, name=f"symbol_{k}")
-            m.d.comb += run.eq(self.bits[k * token_bits :][:run_bits])
+            symbol = Signal(symbol_bits, name=f"symbol_{k}")
             with m.If(has_runs):
                 m.d.comb += symbol.eq(self.bits[k * token_bits + run_bits :][:symbol_bits])
             with m.Elif(opens_group):
                 m.d.comb += symbol.eq(self.bits[group_bits + k * symbol_bits :][:symbol_bits])
             with m.Else():
                 m.d.comb += symbol.eq(self.bits[k * symbol_bits :][:symbol_bits])
-            runs.append(run)
+            runs.append(self._run(m, k))
             symbols.append(symbol)
 
         # Where they start and finish, and what they cover. A token starts at the first one's lane and the lengths of
@@ -98,7 +103,7 @@ class Expander(wiring.Component):
         first, room = Signal(lanes), Signal(lanes)
         m.d.comb += first.eq(Cat(~pending, equal[0][: lanes - 1] & pending.replicate(lanes - 1)))
         for t in range(lanes):
-            m.d.comb += room[t].eq((first[: lanes - t] & live[t:]).any() & has_runs)
+            m.d.comb += room[t].eq((first[: lanes - t] & live[t:]).any())
         sums: list[Value] = [Cat(1, *[0] * (lanes - 1))]
         if lanes > 1:
             sums += _prefixes(m, [Cat(0, one_hot[: lanes - 1]) for one_hot in equal[1:lanes]], "sum")
@@ -109,7 +114,7 @@ class Expander(wiring.Component):
                 begins = [(first[i - t] & live[i] & has_runs) & total[t] for t in range(k, i + 1)]
                 m.d.comb += start[i].eq(any_of(begins))
             starts.append(start)
-            m.d.comb += self.takes[k].eq(any_of([*(total[t] & room[t] for t in range(k, lanes)), counted[k]]))
+            m.d.comb += self.run_takes[k].eq(any_of([total[t] & room[t] for t in range(k, lanes)]))
         finishes = [_sum(m, starts[k], equal[k], f"finish_{k}") for k in range(lanes + 1)]
         covers = [_sum(m, starts[k], above[k], f"cover_{k}") for k in range(lanes + 1)]
         chosen = self._ranks(m, mask)
@@ -149,11 +154,23 @@ class Expander(wiring.Component):
                 runs[0].eq(any_of(left)),
                 pending_symbol.eq(copied[-1]),
             ]
-        m.d.comb += self.fault.eq((has_runs & ~(finished & tails).any()) | stray)
+        m.d.comb += self.fault.eq((has_runs & ~(finished & live & ~(live >> 1)).any()) | stray)
         return m
 
     def _rules(self) -> tuple[Value, Value, Value]:
         return self.rules.copies, self.rules.masked, self.rules.has_runs
+
+    def _run(self, m: Module, k: int) -> Signal:
+        """The run of new token k; all but the last are registers."""
+        run_bits, token_bits = self._fmt.run_bits, self._fmt.run_bits + self._fmt.word_bits
+        run = Signal(run_bits, name=f"run_{k}", reset_less=True)
+        if k == self._lanes - 1:
+            m.d.comb += run.eq(self.bits[k * token_bits :][:run_bits])
+            return run
+        ahead = [self.bits[(k + taken) * token_bits :][:run_bits] for taken in range(self._lanes + 1)]
+        with m.If(self.go | self.waits):
+            m.d.sync += run.eq(Mux(self.opening, self.word[k * token_bits :][:run_bits], by_count(ahead, self.run_takes)))
+        return run
 
     def _masks(self, m: Module, masked: Value, has_runs: Value, live: Value) -> tuple[Value, Value, Value]:
         """The mask of the beat, whether the beat opens a group, and whether a bit is set past the tile's last lane.
@@ -166,15 +183,20 @@ class Expander(wiring.Component):
         if not group_bits:
             m.d.comb += mask.eq(every)
             return mask, opens_group, stray
-        group = Signal(group_bits)
-        m.d.comb += [opens_group.eq(masked), group.eq(self.bits)]
+        # The mask of the group's lanes from this beat on; behind its last beat's data is the next one.
+        group = Signal(group_bits, reset_less=True)
+        skipped = group_bits if group_bits == lanes else 0
+        ahead = [self.bits[skipped + taken * self._fmt.word_bits :][:group_bits] for taken in range(lanes + 1)]
+        following: Value = by_count(ahead, self.plain_takes)
+        m.d.comb += opens_group.eq(masked)
         if group_bits > lanes:
             place = Signal(ceil_log2(group_bits // lanes))
-            left = Signal(group_bits - lanes, reset_less=True)
-            with m.If(place != 0):
-                m.d.comb += [opens_group.eq(0), group.eq(left)]
+            m.d.comb += opens_group.eq(masked & (place == 0))
+            following = Mux(place == group_bits // lanes - 1, following, group[lanes:])
             with m.If(self.go):
-                m.d.sync += [place.eq(Mux(self.last | ~masked, 0, place + 1)), left.eq(group[lanes:])]
+                m.d.sync += place.eq(Mux(self.last, 0, place + 1))
+        with m.If(self.go | self.waits):
+            m.d.sync += group.eq(Mux(self.opening, self.word[:group_bits], following))
         past = Cat(live, (~self.last).replicate(group_bits - lanes))
         m.d.comb += [
             mask.eq((group[:lanes] & masked.replicate(lanes)) | every),

@@ -28,7 +28,9 @@ __all__ = [
     "burst_words",
     "check_parameters",
     "field_bits",
+    "head_bits",
     "mask_bits",
+    "sight_bits",
     "word_bits",
 ]
 
@@ -76,6 +78,21 @@ def field_bits(fmt: TileFormat, lanes: int) -> int:
     """Most bits that a beat becomes."""
     token_bits = fmt.word_bits + (fmt.run_bits if {"srlc", "zrlc"} & set(fmt.modes) else 0)
     return max(lanes * token_bits, lanes * fmt.word_bits + mask_bits(fmt))
+
+
+def head_bits(fmt: TileFormat, lanes: int) -> int:
+    """Bits at the beginning of a payload that tell how many tokens the first beat takes: runs but the last, a mask."""
+    token_bits = fmt.word_bits + fmt.run_bits
+    runs = (lanes - 2) * token_bits + fmt.run_bits if {"srlc", "zrlc"} & set(fmt.modes) and lanes > 1 else 0
+    return max(runs, mask_bits(fmt))
+
+
+def sight_bits(fmt: TileFormat, lanes: int) -> int:
+    """Bits that a decoder sees: a beat's, and those that tell the same of the next one, wherever that begins."""
+    group_bits = mask_bits(fmt)
+    runs = lanes * (fmt.word_bits + fmt.run_bits) if {"srlc", "zrlc"} & set(fmt.modes) else 0
+    plain = lanes * fmt.word_bits + (group_bits if group_bits == lanes else 0)
+    return max(field_bits(fmt, lanes), max(runs, plain) + head_bits(fmt, lanes))
 
 
 class Beat(data.StructLayout):

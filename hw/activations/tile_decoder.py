@@ -1,6 +1,6 @@
 """The decoder of a tile stream, all modes in one datapath."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -93,7 +93,8 @@ class Decoder(wiring.Component):
         tail = Signal(lane_bits, reset_less=True)
         zero_point = Signal(fmt.word_bits, reset_less=True)
         begin, go, final = Signal(), Signal(), Signal(reset_less=True)
-        beats_after = Signal(len(beats_left))
+        beats_after, next_tail = Signal(len(beats_left)), Signal(lane_bits)
+        live = Signal(lanes - 1, reset_less=True)
         m.d.comb += [
             reader.number.eq(order.number),
             reader.number_valid.eq(self.i_tile.valid & ~announced),
@@ -104,13 +105,15 @@ class Decoder(wiring.Component):
                 - Mux(begin, order.count[:lane_bits] == 0 if lane_bits else 1, 1)
             ),
         ]
+        m.d.comb += next_tail.eq(Mux(begin, order.count - 1, tail))
         m.d.sync += announced.eq((announced | reader.opens) & ~begin)
         with m.If(begin):
-            m.d.sync += [active.eq(1), zero_point.eq(order.zero_point), tail.eq(order.count - 1)]
+            m.d.sync += [active.eq(1), zero_point.eq(order.zero_point), tail.eq(next_tail)]
         with m.Elif(go):
             m.d.sync += active.eq(~final)
         with m.If(begin | go):
             m.d.sync += [beats_left.eq(beats_after), final.eq(beats_after == 0)]
+            m.d.sync += live.eq(Cat((beats_after != 0) | (next_tail >= k) for k in range(1, lanes)))
 
         o_tail = Signal(lane_bits, reset_less=True)
         o_last, misfit = Signal(reset_less=True), Signal(reset_less=True)
@@ -121,15 +124,19 @@ class Decoder(wiring.Component):
             sight.bad.eq(queue.word_bad),
             sight.primed.eq(queue.primed),
             queue.take.eq(sight.take),
-            sight.takes.eq(expander.takes),
+            sight.run_takes.eq(expander.run_takes),
+            sight.plain_takes.eq(expander.plain_takes),
             sight.opens_group.eq(expander.opens_group),
             sight.go.eq(go),
             sight.final.eq(final),
             expander.bits.eq(sight.bits),
+            expander.word.eq(sight.stored.word),
+            expander.opening.eq(sight.opening),
+            expander.waits.eq(sight.waits),
             expander.rules.eq(sight.rules),
             expander.zero_point.eq(zero_point),
             expander.last.eq(final),
-            expander.tail.eq(tail),
+            expander.live.eq(Cat(1, live)),
             expander.go.eq(go),
             go.eq(active & sight.ready & (~self.o.valid | self.o.ready)),
             self.o.payload.data.symbols.eq(expander.symbols),

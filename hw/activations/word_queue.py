@@ -1,6 +1,6 @@
 """A queue of payload words that learns only afterwards which word was a tile's last."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -46,8 +46,8 @@ class WordQueue(wiring.Component):
     take : In
         Go on to the next word, only if `valid`.
     primed : Out
-        More than half of the queue is filled, or the tile's last word is in it: a reader that takes no more words than
-        come can go on without waiting.
+        A quarter of the queue is filled, or a tile's last word is in it: a reader that takes no more words than come
+        hardly waits.
     """
 
     def __init__(self, width: int, depth: int, provisional: bool) -> None:
@@ -76,14 +76,19 @@ class WordQueue(wiring.Component):
         m = Module()
         m.submodules.memory = memory = Memory(self.width, self.depth)
         bits = ceil_log2(self.depth)
-        # One bit more than an address, so that full and empty differ. `head` is the word that is shown.
+        # One bit more than an address, so that full and empty differ. `head` is the word that is shown. `take` comes
+        # late: all that follows from it is ready for both cases and chosen in the next cycle.
         tail, head = Signal(bits + 1), Signal(bits + 1)
+        was_head, moved = Signal(bits + 1), Signal()
         kept = Signal(bits + 1) if self.provisional else tail
-        ended, end_place, end_bad = Signal(), Signal(bits, reset_less=True), Signal(reset_less=True)
+        ended, was_ended, was_last, shown = Signal(), Signal(), Signal(), Signal(2)
+        end_place, end_bad = Signal(bits, reset_less=True), Signal(reset_less=True)
         keeps, behind, following = Signal(), Signal(bits + 1), Signal(bits + 1)
 
         m.d.comb += [
             self.writable.eq((tail ^ head) != self.depth),
+            ended.eq(was_ended & ~(moved & was_last)),
+            self.valid.eq(Mux(moved, shown[1], shown[0])),
             self.endable.eq(~ended),
             memory.write.eq(self.write),
             memory.write_address.eq(tail),
@@ -100,28 +105,31 @@ class WordQueue(wiring.Component):
             if self.provisional:
                 m.d.sync += tail.eq(Mux(keeps, behind, kept))
 
-        # `take` comes late: what follows from it is ready for both cases. The memory is read in every cycle.
-        ends, shown = [], []
+        # Whether a word is its tile's last and whether it can be shown: the one at the head, and the one behind it.
+        ends, shows = [], []
         for name, place in (("head", head), ("following", following)):
             end, show = Signal(name=f"{name}_ends"), Signal(name=f"{name}_shown")
             m.d.comb += end.eq(ended & (place[:bits] == end_place))
             m.d.comb += show.eq(end | ((kept != place) & (kept != (place + 1)[: bits + 1])))
             ends.append(end)
-            shown.append(show)
+            shows.append(show)
         m.d.comb += [
+            head.eq(was_head + moved),
             following.eq(head + 1),
-            memory.read.eq(1),
-            memory.read_address.eq(Mux(self.take, following, head)),
+            memory.read.eq(self.take | ~self.valid),
+            memory.read_address.eq(Mux(self.valid, following, head)),
             self.word.eq(memory.read_data),
             self.last.eq(ends[0]),
             self.word_bad.eq(end_bad),
         ]
         m.d.sync += [
-            head.eq(Mux(self.take, following, head)),
-            self.valid.eq(Mux(self.take, shown[1], shown[0])),
-            ended.eq(self.end | (ended & ~(self.take & ends[0]))),
+            was_head.eq(head),
+            moved.eq(self.take),
+            shown.eq(Cat(shows)),
+            was_ended.eq(self.end | ended),
+            was_last.eq(ends[0]),
         ]
         if self.provisional:
             level = Signal(bits + 1)
-            m.d.comb += [level.eq(kept - head), self.primed.eq((level > self.depth // 2) | ended)]
+            m.d.comb += [level.eq(kept - head), self.primed.eq((level >= self.depth // 4) | ended)]
         return m

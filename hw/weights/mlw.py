@@ -8,8 +8,8 @@ from amaranth.utils import ceil_log2
 from hw.packet import Packet
 from hw.weights.mlw_indices import IndexDecoder
 from hw.weights.mlw_merge import LANES, Merger
-from hw.weights.mlw_ports import SLOTS, V_BITS, MlwOrder, first_one
-from hw.weights.mlw_reader import OFFSET_BITS, ChunkReader
+from hw.weights.mlw_ports import OFFSET_BITS, SLOTS, V_BITS, MlwOrder
+from hw.weights.mlw_reader import ChunkReader
 from hw.weights.mlw_runs import RunDecoder
 from hw.weights.ports import COUNT_BITS, Fault, Report, Weights
 
@@ -163,8 +163,8 @@ class MlwDecoder(wiring.Component):
         """What is wrong with a chunk, the first field first, and where."""
         chunk, rules = reader.chunk, reader.rules
         unary, coarse = chunk.indices & ~rules.raw, rules.zdiv == 3
-        z_start, z_end = Signal(5), Signal(6)
-        offset, seen = reader.chunk_offset, Signal(OFFSET_BITS)
+        z_start, z_end, seen = Signal(5), Signal(6), Signal(OFFSET_BITS)
+        trace = reader.chunk_trace
         m.d.comb += [
             z_start.eq(Mux(unary, SLOTS, 0)),
             z_end.eq(z_start + Mux(chunk.runs, Mux(coarse, 8, SLOTS), 0)),
@@ -176,15 +176,16 @@ class MlwDecoder(wiring.Component):
 
         remainders = chunk.base + chunk.w_bits
         cases = [
-            (ends_before(z_start), Fault.SHORT, 0),
-            (ends_before(z_end), Fault.SHORT, z_start),
-            (ends_before(chunk.base), Fault.SHORT, z_end),
-            (indices.padding.any(), Fault.CODE, first_one(indices.padding)),
-            (runs.padding.any(), Fault.CODE, z_start + first_one(runs.padding)),
-            (ends_before(remainders), Fault.SHORT, chunk.base),
-            (indices.wrong.any(), Fault.RANGE, chunk.base + first_one(indices.wrong) * rules.width),
-            (ends_before(remainders + runs.z_bits), Fault.SHORT, remainders),
+            (ends_before(z_start), Fault.SHORT, 0, 0),
+            (ends_before(z_end), Fault.SHORT, z_start, 0),
+            (ends_before(chunk.base), Fault.SHORT, z_end, 0),
+            (indices.padding.any(), Fault.CODE, 0, indices.padding),
+            (runs.padding.any(), Fault.CODE, z_start, runs.padding),
+            (ends_before(remainders), Fault.SHORT, chunk.base, 0),
+            (indices.wrong.any(), Fault.RANGE, chunk.base, indices.wrong),
+            (ends_before(remainders + runs.z_bits), Fault.SHORT, remainders, 0),
         ]
-        for number, (when, kind, where) in enumerate(cases):
+        for number, (when, kind, origin, marks) in enumerate(cases):
             with m.If(when) if number == 0 else m.Elif(when):
-                m.d.comb += [fault.eq(kind), offset.eq(where)]
+                m.d.comb += [fault.eq(kind), trace.origin.eq(origin), trace.marks.eq(marks)]
+                m.d.comb += trace.strides.eq(int(kind is Fault.RANGE))

@@ -7,7 +7,7 @@ from amaranth.utils import bits_for, ceil_log2
 
 from golden.weights.mlw_format import PALETTE_ENTRIES, RAW_SYMBOLS_WIDE
 from hw.bits import any_of
-from hw.weights.mlw_ports import REMAINDER_BITS, SLOTS, V_BITS, Chunk, SliceRules, named, prefix_counts, shifted
+from hw.weights.mlw_ports import REMAINDER_BITS, SLOTS, V_BITS, Chunk, SliceRules, first_of, named, prefix_counts, shifted
 from hw.weights.mlw_sizes import HEAD_BITS, unary_fields
 
 __all__ = ["IndexDecoder"]
@@ -101,40 +101,45 @@ class IndexDecoder(wiring.Component):
         for bit in range(SLOTS):
             m.d.comb += self.padding[bit].eq(unary0[bit] & chunk.w_done & (chunk.w_count + before[bit] <= bit))
 
-        # Moved together: each by the bits before it that go on, the smallest steps first. A quotient is twice what this
-        # number has grown by, and the last bit.
-        rows = [Cat(~goes_on[bit], unary0[bit] & ~twice[bit], before[bit][:4]) for bit in range(SLOTS)]
+        # Moved together: each by the bits before it that go on, the smallest steps first. What has moved away stays
+        # behind, too, but is no symbol.
+        rows = [Cat(unary0[bit] & ~twice[bit], before[bit], Const(0, 4))[:5] for bit in range(SLOTS)]
+        lives = [~goes_on[bit] for bit in range(SLOTS)]
         for step in range(4):
-            moved = []
-            for slot in range(SLOTS):
-                here = rows[slot][0] & ~rows[slot][2 + step]
-                row = rows[slot] & here.replicate(6)
-                if slot + (1 << step) < SLOTS:
-                    source = rows[slot + (1 << step)]
-                    row = row | (source & (source[0] & source[2 + step]).replicate(6))
-                signal = Signal(6, name=f"moved_{step}_{slot}")
-                m.d.comb += signal.eq(row)
-                moved.append(signal)
-            rows = moved
+            comes = [lives[slot] & rows[slot][1 + step] for slot in range(SLOTS)] + [Const(0, 1)] * SLOTS
+            reach = 1 << step
+            moved = [Mux(comes[k + reach], rows[min(k + reach, SLOTS - 1)], rows[k]) for k in range(SLOTS)]
+            stays = [comes[k + reach] | (lives[k] & ~rows[k][1 + step]) for k in range(SLOTS)]
+            rows = [named(m, row, f"moved_{step}_{k}") for k, row in enumerate(moved)]
+            lives = [named(m, live, f"lives_{step}_{k}") for k, live in enumerate(stays)]
 
-        carry, begun = Signal(_CARRY_BITS), Signal(_CARRY_BITS + 1)
-        trailing: Value = Const(SLOTS, 4)
-        for bit in range(SLOTS):
-            trailing = Mux(goes_on[bit], trailing, SLOTS - 1 - bit)
-        ends = ~goes_on.all()
-        m.d.comb += begun.eq(carry[:-1] + Mux(ends, rows[0][2:], SLOTS))
-        large = carry[-1] | begun[_CARRY_BITS - 1]
+        # A quotient is twice what the bits before it have grown by, and its last bit. The first one goes on from the
+        # chunks before.
+        carry, begun, ends = Signal(_CARRY_BITS), Signal(_CARRY_BITS), ~goes_on.all()
+        leading, trailing = first_of(~goes_on), first_of(Cat(reversed(~goes_on)))
+        early = any_of([leading[k].replicate(4) & k for k in range(1, SLOTS)])
+        late = any_of([trailing[k].replicate(4) & k for k in range(1, SLOTS)])
+        m.d.comb += begun.eq(carry[:-1] + Mux(ends, early, SLOTS))
+        large = carry[-1] | begun[-1]
         with m.If(self.begin):
             m.d.sync += carry.eq(0)
         with m.Elif(self.take & unary):
-            m.d.sync += carry.eq(Mux(ends, trailing, Cat(begun[: _CARRY_BITS - 1], large)))
+            m.d.sync += carry.eq(Mux(ends, late, Cat(begun[:-1], large)))
 
-        kept = [Signal(_CARRY_BITS + 1 if k == 0 else _Q_BITS, name=f"kept_{k}", reset_less=True) for k in range(SLOTS)]
+        grown, last = Signal(data.ArrayLayout(4, SLOTS), reset_less=True), Signal(SLOTS, reset_less=True)
+        second, first = Signal(SLOTS, reset_less=True), Signal(_CARRY_BITS, reset_less=True)
         with m.If(self.take):
-            for k in range(SLOTS):
-                last, second = rows[k][1], rules.truncated & twice[k]
-                grown = Cat(begun[: _CARRY_BITS - 1], large) if k == 0 else (rows[k][2:] - rows[k - 1][2:])[:4]
-                m.d.sync += kept[k].eq(Cat(last, grown[0] | second, grown[1:]) & unary.replicate(len(kept[k])))
+            live = unary.replicate(SLOTS)
+            m.d.sync += [
+                last.eq(Cat(row[0] for row in rows) & live),
+                second.eq(twice & live & rules.truncated.replicate(SLOTS)),
+                first.eq(Cat(begun[:-1], large) & unary.replicate(_CARRY_BITS)),
+                *(grown[k].eq(rows[k][1:] & unary.replicate(4)) for k in range(SLOTS)),
+            ]
+        kept = []
+        for k in range(SLOTS):
+            since = first if k == 0 else named(m, (grown[k] - grown[k - 1])[:4], f"since_{k}")
+            kept.append(Cat(last[k], since[0] | second[k], since[1:]))
         return kept
 
     def _palette(self, m: Module) -> list[Signal]:

@@ -5,27 +5,34 @@ from amaranth.lib import data
 from amaranth.utils import bits_for
 
 from golden.weights.mlw_format import UNARY_BITS
+from hw.bits import any_of
 from hw.weights.ports import COUNT_BITS
 
 __all__ = [
     "CHUNK_BITS",
     "MASK_BITS",
+    "OFFSET_BITS",
     "REMAINDER_BITS",
     "SLOTS",
     "V_BITS",
     "Chunk",
     "MlwOrder",
     "SliceRules",
+    "Trace",
     "count_ones",
+    "first_of",
     "first_one",
     "named",
     "prefix_counts",
     "rotated",
     "shifted",
+    "times",
 ]
 
 SLOTS = UNARY_BITS
 """Most indices, and most runs, of a chunk."""
+OFFSET_BITS = 7
+"""Bits of a place within a chunk or header."""
 REMAINDER_BITS = 96
 """Most bits of a chunk's remainders: 8 of 9 bits and 12 of 2 (or 8 of 3)."""
 V_BITS = 9
@@ -70,6 +77,15 @@ class Chunk(data.StructLayout):
         counts = dict.fromkeys(("w_count", "z_count"), bits_for(SLOTS))
         fields = {"bits": CHUNK_BITS, "base": bits_for(3 * SLOTS), "w_bits": 7, "place": place_bits}
         super().__init__({**fields, **flags, **counts})
+
+
+class Trace(data.StructLayout):
+    """Where in a chunk or header a fault is: at bit `origin` and, for the first of `marks`, number k of them, k bits
+    behind it, or with `strides` k remainders of indices.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"origin": OFFSET_BITS, "marks": SLOTS, "strides": 1})
 
 
 def named(m: Module, value: Value, name: str) -> Signal:
@@ -123,9 +139,33 @@ def shifted(m: Module, bits: Value, place: Value, size: int, name: str) -> Value
     return bits
 
 
+def first_of(bits: Value) -> Value:
+    """The first bit set alone."""
+    size = len(bits)
+    # Whether none of the bits before is set, in steps of doubled reach.
+    none_set = [Const(1, 1), *(~bits[k] for k in range(size - 1))]
+    reach = 1
+    while reach < size:
+        none_set = [none_set[k] & none_set[k - reach] if k >= reach else none_set[k] for k in range(size)]
+        reach *= 2
+    return Cat(bits[k] & none_set[k] for k in range(size))
+
+
+def times(m: Module, value: Value, width: Value, most: int, name: str) -> Value:
+    """``value * width`` for a width up to `most` that is known early."""
+    total: dict[int, Value] = {0: Const(0), 1: value}
+    for factor in range(2, most + 1):
+        if factor % 2 == 0:
+            total[factor] = Cat(Const(0, 1), total[factor // 2])
+        elif factor == 7:
+            total[factor] = named(m, ((value << 3) - value)[: len(value) + 3], f"{name}_7")
+        else:
+            high = factor & (factor - 1)
+            total[factor] = named(m, value + (value << bits_for(high) - 1), f"{name}_{factor}")
+    return any_of([total[factor] & (width == factor).replicate(len(total[factor])) for factor in range(1, most + 1)])
+
+
 def first_one(bits: Value) -> Value:
     """Place of the first bit set; 0 if none is."""
-    place: Value = Const(0)
-    for k in reversed(range(len(bits))):
-        place = Mux(bits[k], k, place)
-    return place
+    first = first_of(bits)
+    return any_of([first[k].replicate(bits_for(len(bits) - 1)) & k for k in range(1, len(bits))])

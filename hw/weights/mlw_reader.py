@@ -8,14 +8,12 @@ from amaranth.utils import ceil_log2
 from golden.weights.mlw_format import HEADER_BITS, MARKER_BITS, PALETTE_BITS, PALETTE_ENTRIES
 from hw.packet import Packet
 from hw.weights.mlw_header import FILL_BITS, HeaderFields
-from hw.weights.mlw_ports import CHUNK_BITS, V_BITS, Chunk, SliceRules, first_one, shifted
+from hw.weights.mlw_ports import CHUNK_BITS, OFFSET_BITS, V_BITS, Chunk, SliceRules, Trace, first_one, shifted, times
 from hw.weights.mlw_sizes import HEAD_BITS, ChunkSizer
 from hw.weights.ports import POSITION_BITS, Fault
 
-__all__ = ["OFFSET_BITS", "ChunkReader"]
+__all__ = ["ChunkReader"]
 
-OFFSET_BITS = 7
-"""Bits of a place within a chunk or header."""
 _WDIV_PLACE, _PALETTE_PLACE = 18, 22
 # What `ChunkSizer` tells and `Chunk` holds.
 _COUNTED = ("indices", "runs", "base", "w_bits", "w_count", "z_count", "w_done", "z_done")
@@ -45,8 +43,8 @@ class ChunkReader(wiring.Component):
         No stage behind holds anything of the chunks before.
     over, missing : In
         The slices so far have more weights than were ordered, or fewer.
-    chunk_fault, chunk_offset : In
-        What is wrong with the chunk, which is not taken then, and where from its beginning.
+    chunk_fault, chunk_trace : In
+        What is wrong with the chunk, which is not taken then, and where.
     rules : Out
     store, entry, v : Out
         Entry `entry` of the palette becomes `v`.
@@ -66,7 +64,7 @@ class ChunkReader(wiring.Component):
                 "chunk_valid": Out(1),
                 "chunk": Out(Chunk(self._place_bits)),
                 "chunk_fault": In(Fault),
-                "chunk_offset": In(OFFSET_BITS),
+                "chunk_trace": In(Trace()),
                 "rules": Out(SliceRules()),
                 "store": Out(1),
                 "entry": Out(ceil_log2(PALETTE_ENTRIES)),
@@ -84,16 +82,23 @@ class ChunkReader(wiring.Component):
         position, entry = Signal(POSITION_BITS, reset_less=True), Signal.like(self.entry, reset_less=True)
         m.d.comb += [self.rules.eq(rules), self.chunk.eq(chunk), self.position.eq(position), self.entry.eq(entry)]
 
+        m.submodules.header = header = HeaderFields()
+        m.submodules.sizer = sizer = ChunkSizer()
+
         # Two words in sight: one is held, the other waits at the port. `place` is that of the bit before the next.
         low, low_last = Signal(word_bits, reset_less=True), Signal()
         place, word = Signal(place_bits), Signal(POSITION_BITS - place_bits, reset_less=True)
         sight, here, counts = Signal(CHUNK_BITS), Signal(), Signal()
-        known = Signal(7)
+        early, w_bits, z_bits = Signal.like(sizer.early), Signal.like(sizer.w_bits), Signal.like(sizer.z_bits)
+        parts, carries = Signal(place_bits + 1), Signal(place_bits + 1)
         length, behind, crosses, step, drain = Signal(6), Signal(place_bits + 1), Signal(), Signal(), Signal()
         m.d.comb += [
             sight.eq(shifted(m, Cat(low[1:], self.i.payload.data), place, CHUNK_BITS, "window")),
             here.eq(low_last | self.i.valid),
-            behind.eq((place + known) + length),
+            # All but `length` is known early; three numbers become two before they are added.
+            parts.eq((place + early) ^ w_bits ^ z_bits),
+            carries.eq(((place + early) & (w_bits | z_bits)) | (w_bits & z_bits)),
+            behind.eq((parts + (carries << 1))[: place_bits + 1] + length),
             crosses.eq(behind[-1]),
             self.i.ready.eq(~low_last & (drain | (step & crosses))),
         ]
@@ -109,14 +114,15 @@ class ChunkReader(wiring.Component):
             """Whether the stream ends within the next `bits` bits."""
             return low_last & (~place < bits)
 
-        fault, offset, from_chunk = Signal(Fault), Signal(OFFSET_BITS, reset_less=True), Signal(reset_less=True)
+        # A fault is noted, then its offset is worked out, then its position.
+        fault, trace = Signal(Fault), Signal(Trace(), reset_less=True)
+        offset, from_chunk = Signal(OFFSET_BITS, reset_less=True), Signal(reset_less=True)
 
-        def fail(kind: Fault, where: Value | int) -> None:
-            m.d.sync += [fault.eq(kind), offset.eq(where), from_chunk.eq(0)]
-            m.next = "Fail"
+        def fail(kind: Fault, where: int, marks: Value | int = 0) -> None:
+            m.d.sync += [fault.eq(kind), from_chunk.eq(0)]
+            m.d.sync += [trace.origin.eq(where), trace.marks.eq(marks), trace.strides.eq(0)]
+            m.next = "Offset"
 
-        m.submodules.header = header = HeaderFields()
-        m.submodules.sizer = sizer = ChunkSizer()
         m.d.comb += [
             header.sight.eq(sight),
             header.place.eq(place),
@@ -136,8 +142,8 @@ class ChunkReader(wiring.Component):
             m.d.sync += self.chunk_valid.eq(0)
 
         def fail_chunk() -> None:
-            m.d.sync += [fault.eq(self.chunk_fault), offset.eq(self.chunk_offset), from_chunk.eq(1)]
-            m.next = "Fail"
+            m.d.sync += [fault.eq(self.chunk_fault), trace.eq(self.chunk_trace), from_chunk.eq(1)]
+            m.next = "Offset"
 
         with m.FSM():
             with m.State("Idle"):
@@ -163,7 +169,7 @@ class ChunkReader(wiring.Component):
                         with m.Elif(header.ends):
                             m.d.comb += [length.eq(Mux(header.filled & ~cut(FILL_BITS), FILL_BITS, header.marker_bits))]
                             with m.If(header.hole.any()):
-                                fail(Fault.CODE, first_one(header.hole))
+                                fail(Fault.CODE, 0, header.hole)
                             with m.Else():
                                 m.d.comb += step.eq(1)
                                 m.d.sync += [fresh.eq(1), closed.eq(1)]
@@ -200,7 +206,7 @@ class ChunkReader(wiring.Component):
                         with m.If(entry == last_entry):
                             m.next = "Chunks"
             with m.State("Chunks"):
-                m.d.comb += [length.eq(sizer.ones), known.eq(sizer.known)]
+                m.d.comb += [length.eq(sizer.ones), early.eq(sizer.early), w_bits.eq(sizer.w_bits), z_bits.eq(sizer.z_bits)]
                 with m.If(self.chunk_valid & (self.chunk_fault != Fault.NONE)):
                     fail_chunk()
                 with m.Elif(here & (~self.chunk_valid | self.take)):
@@ -216,6 +222,10 @@ class ChunkReader(wiring.Component):
                     ]
                     with m.If(~sizer.indices & ~sizer.runs):
                         m.next = "Header"
+            with m.State("Offset"):
+                marked = times(m, first_one(trace.marks), Mux(trace.strides, rules.width, 1), 9, "marked")
+                m.d.sync += offset.eq(trace.origin + marked)
+                m.next = "Fail"
             with m.State("Fail"):
                 start = Mux(from_chunk, Cat(chunk.place, (word - chunk.crossed)[: len(word)]), Cat(place, word))
                 m.d.sync += [position.eq(start + offset + 1), self.chunk_valid.eq(0)]

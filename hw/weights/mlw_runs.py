@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from hw.bits import any_of
-from hw.weights.mlw_ports import MASK_BITS, REMAINDER_BITS, SLOTS, Chunk, SliceRules, named, prefix_counts, shifted
+from hw.weights.mlw_ports import MASK_BITS, REMAINDER_BITS, SLOTS, Chunk, SliceRules, named, prefix_counts, shifted, times
 from hw.weights.mlw_sizes import HEAD_BITS, unary_fields
 
 __all__ = ["RunDecoder"]
@@ -89,32 +89,33 @@ class RunDecoder(wiring.Component):
             m.d.sync += [kept.bits.eq(bits), kept.ends.eq(ends), kept.follows.eq(follows)]
 
         # Side by side with their remainders.
-        m.d.comb += self.z_bits.eq(kept_count * rules.zdiv)
+        m.d.comb += self.z_bits.eq(times(m, kept_count, rules.zdiv, 3, "z_bits"))
         remainders = self._spread(m, shifted(m, self.fields, chunk.w_bits, _FIELD_BITS, "fields"), kept.ends)
         valid = Signal()
-        counts, follows = Signal(SLOTS, reset_less=True), Signal(SLOTS, reset_less=True)
-        lengths = [Signal(3, name=f"length_{k}", reset_less=True) for k in range(SLOTS)]
+        follows = Signal(SLOTS, reset_less=True)
+        lengths = [Signal(4, name=f"length_{k}", reset_less=True) for k in range(SLOTS)]
         arrives = Mux(rules.runs, kept_valid | chunk.leads, self.ones != 0)
         m.d.comb += [self.ready.eq(~arrives | ~valid | self.go), self.valid.eq(valid)]
         with m.If(self.begin):
             m.d.sync += valid.eq(0)
         with m.Elif(self.take & arrives):
-            alone = Mux(chunk.leads, 1, Cat(self.ones > k for k in range(SLOTS)))
+            alone = Signal(SLOTS)
+            m.d.comb += alone.eq(Mux(chunk.leads, 1, Cat(self.ones > k for k in range(SLOTS))))
             from_runs = rules.runs & ~chunk.leads
             m.d.sync += [
                 valid.eq(1),
-                counts.eq(Mux(from_runs, kept.bits | kept.follows, alone)),
                 follows.eq(Mux(from_runs, kept.follows, alone)),
             ]
             unit = Cat(rules.zdiv >= 1, rules.zdiv >= 2, coarse)
             for k in range(SLOTS):
                 zeros = remainders[k] | (unit & kept.bits[k].replicate(3))
-                m.d.sync += lengths[k].eq(zeros & from_runs.replicate(3))
+                counts = Mux(from_runs, kept.bits[k] | kept.follows[k], alone[k])
+                m.d.sync += lengths[k].eq((zeros & from_runs.replicate(3)) + counts)
         with m.Elif(self.go):
             m.d.sync += valid.eq(0)
 
         # Added up.
-        sums = self._sums(m, [length + counts[k] for k, length in enumerate(lengths)], "sum")
+        sums = self._sums(m, lengths, "sum")
         m.d.comb += self.length.eq(sums[-1])
         for place in range(MASK_BITS):
             marks = [follows[k] & (sums[k] == place + 1) for k in range(SLOTS) if k <= place < 8 * (k + 1)]

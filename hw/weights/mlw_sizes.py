@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.weights.mlw_format import RAW_SYMBOLS, RAW_SYMBOLS_WIDE, RAW_WIDE_BITS, UNARY_BITS_COARSE, W_AHEAD
-from hw.weights.mlw_ports import SLOTS, SliceRules, count_ones, prefix_counts
+from hw.weights.mlw_ports import SLOTS, SliceRules, count_ones, prefix_counts, times
 
 __all__ = ["HEAD_BITS", "LEFT_BITS", "ChunkSizer", "unary_fields"]
 
@@ -45,10 +45,10 @@ class ChunkSizer(wiring.Component):
         Go on to the next chunk.
     indices, runs, first : Out
         The chunk carries such; it is the slice's first.
-    known, ones : Out
-        Bits of the chunk but those of WUNARY1, known early; bits of WUNARY1.
-    base, w_bits : Out
-        Bits of the unary fields, and of the remainders of indices.
+    early, ones : Out
+        Bits of WUNARY0 and ZUNARY, of WUNARY1.
+    base, w_bits, z_bits : Out
+        Bits of all three, and of the remainders of indices and of runs.
     w_count, z_count, w_done, z_done : Out
         Symbols whose quotients end in the chunk, and whether they are the slice's last.
     """
@@ -61,7 +61,8 @@ class ChunkSizer(wiring.Component):
                 "rules": In(SliceRules()),
                 "head": In(HEAD_BITS),
                 **dict.fromkeys(("indices", "runs", "first", "w_done", "z_done"), Out(1)),
-                **dict.fromkeys(("known", "w_bits"), Out(7)),
+                "w_bits": Out(7),
+                **dict.fromkeys(("early", "z_bits"), Out(bits_for(2 * SLOTS))),
                 "ones": Out(_COUNT_BITS),
                 "base": Out(bits_for(HEAD_BITS)),
                 **dict.fromkeys(("w_count", "z_count"), Out(_COUNT_BITS)),
@@ -114,8 +115,9 @@ class ChunkSizer(wiring.Component):
             self.z_done.eq(z_few),
             early.eq(Mux(unary, SLOTS, 0) + Mux(self.runs, Mux(coarse, UNARY_BITS_COARSE, SLOTS), 0)),
             self.base.eq(early + ones),
-            self.w_bits.eq(w_waits * rules.width),
-            self.known.eq(early + (self.w_bits + z_waits * rules.zdiv)),
+            self.w_bits.eq(times(m, w_waits, rules.width, 9, "w_bits")),
+            self.early.eq(early),
+            self.z_bits.eq(times(m, z_waits, rules.zdiv, 3, "z_bits")),
             self.ones.eq(ones),
         ]
 

@@ -124,7 +124,7 @@ def _best(
     # Outputs of less than a codec tile's filters wait for the others: in room for all of them, over one strip.
     lacking = np.minimum(-(-filters // tile[2]) * tile[2], shape.group_filters) - filters
     need = need + 2 * lacking * rows * across * buffer.activation_bits
-    one_strip = (rows == shape.out_height) & (across == shape.out_width)
+    one_strip = (rows == shape.out_height) & (across == shape.out_width) & (shape.batch == 1)
     fits = np.flatnonzero((need * unit <= 8 * buffer.size_bytes) & ((lacking == 0) | one_strip))
     if not fits.size:
         return None

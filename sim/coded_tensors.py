@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -17,14 +17,50 @@ from sim.external import TensorBytes
 from sim.network import Network
 from sim.tensors import Recorded
 from sim.tile_plan import tile_symbols
-from sim.tile_times import tile_times
+from sim.tile_times import TileTimes, no_times, tile_times
 
-__all__ = ["coded_images", "raw_tensors"]
+__all__ = ["batches", "coded_images", "joined", "raw_tensors"]
 
 
-def raw_tensors(network: Network, run: RunConfig, value_bits: int) -> dict[str, TensorBytes]:
+def raw_tensors(network: Network, run: RunConfig, value_bits: int, batch: int = 1) -> dict[str, TensorBytes]:
     """Every tensor as it is, by name: whole bursts of each codec tile, from shapes alone."""
-    return {name: _raw(tensor.shape, value_bits, run) for name, tensor in network.tensors.items()}
+    return {name: joined([_raw(tensor.shape, value_bits, run)] * batch) for name, tensor in network.tensors.items()}
+
+
+def joined(images: Sequence[TensorBytes]) -> TensorBytes:
+    """A tensor of several images: tiles one behind the other."""
+    first, rest = images[0], images[1:]
+    if not rest:
+        return first
+    known = [image.times for image in images if image.times is not None]
+    return TensorBytes(
+        np.concatenate([image.tile_bytes for image in images]),
+        np.concatenate([image.symbols for image in images]),
+        first.slot_bytes,
+        any(image.indexed for image in images),
+        _joined_times(images, known) if known else None,
+    )
+
+
+def _joined_times(images: Sequence[TensorBytes], known: Sequence[TileTimes]) -> TileTimes:
+    each = [image.times or no_times(image.tile_bytes.size) for image in images]
+    return TileTimes(
+        np.concatenate([times.decode for times in each]),
+        np.concatenate([times.encode for times in each]),
+        max(times.decode_latency for times in known),
+        max(times.encode_latency for times in known),
+    )
+
+
+def batches(images: Iterable[Mapping[str, TensorBytes]], size: int) -> Iterator[Mapping[str, TensorBytes]]:
+    """Images in batches; the last one is filled up with the first images."""
+    if size == 1:
+        yield from images
+        return
+    every = list(images)
+    for start in range(0, len(every), size):
+        chosen = [every[(start + k) % len(every)] for k in range(size)]
+        yield {name: joined([image[name] for image in chosen]) for name in chosen[0]}
 
 
 def coded_images(

@@ -39,7 +39,9 @@ def plan_network(
     """
     buffer = config.accelerator.buffer
     objective = objective_of(config.objective, config.accelerator)
-    placed = place_tensors(network, buffer, config.run.tile, config.residency, config.fuse, objective, pinned)
+    placed = place_tensors(
+        network, buffer, config.run.tile, config.residency, config.fuse, objective, pinned, config.batch
+    )
     planner = _Planner(config, network, placed, objective)
     plans = []
     for number, shape in enumerate(placed.shapes):
@@ -58,7 +60,7 @@ class _Planner:
 
     def __init__(self, config: SimulationConfig, network: Network, placed: Residency, objective: Objective) -> None:
         self.config, self.network, self.placed, self.objective = config, network, placed, objective
-        self.tensors = raw_tensors(network, config.run, config.accelerator.words.activation_bits)
+        self.tensors = raw_tensors(network, config.run, config.accelerator.words.activation_bits, config.batch)
 
     def plan(self, number: int, mapping: LayerMapping) -> LayerPlan:
         """A layer with a given mapping."""

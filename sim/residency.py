@@ -21,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from sim.aligned_mapping import align, strip
 from sim.layer_shape import LayerShape, layer_shapes, with_kept
 from sim.mapping import Buffer, buffer_bits, tiles_of, weights_stay
@@ -86,6 +88,7 @@ def place_tensors(
     fuse: bool = False,
     objective: Objective = BYTES,
     pinned: Mapping[str, LayerMapping] | None = None,
+    batch: int = 1,
 ) -> Residency:
     """Decide what stays on the chip.
 
@@ -100,6 +103,8 @@ def place_tensors(
         What mappings are chosen for.
     pinned : mapping of layer name to Mapping, optional
         Layers that a user mapped: they are not fused, and no tensor stays where it would take their room.
+    batch : int
+        Images that pass each layer before the next one.
 
     Raises
     ------
@@ -111,7 +116,7 @@ def place_tensors(
     tried = []
     # Weights that are streamed through a memory of their own would come again with each strip.
     for chains_first in (False, True) if fuse and not buffer.weights_apart else (None,):
-        placing = _Placing(network, buffer, tile, objective, pinned or {})
+        placing = _Placing(network, buffer, tile, objective, pinned or {}, batch)
         if chains_first:
             placing.add_chains()
         placing.keep_tensors(residency)
@@ -131,13 +136,17 @@ class _Placing:
         tile: _Tile,
         objective: Objective,
         fixed: Mapping[str, LayerMapping],
+        batch: int,
     ) -> None:
         self.network, self.buffer, self.tile, self.objective, self.fixed = network, buffer, tile, objective, fixed
-        self.plain = layer_shapes(network)
+        self.plain = tuple(replace(shape, batch=batch) for shape in layer_shapes(network))
+        self.batch = batch
         self.resident: set[str] = set()
         self.reserved = [0] * len(self.plain)
         self.chains: dict[int, Chain] = {}  # by each of its layers
-        self._symbols = {name: tile_symbols(tensor.shape, tile) for name, tensor in network.tensors.items()}
+        self._symbols = {
+            name: np.tile(tile_symbols(tensor.shape, tile), batch) for name, tensor in network.tensors.items()
+        }
         self._number = {layer.name: k for k, layer in enumerate(network.layers)}
         _ = self.total  # a layer that does not fit is told
 
@@ -184,7 +193,7 @@ class _Placing:
         return first, max(readers, default=first)
 
     def _bytes(self, name: str) -> int:
-        return -(-self.network.tensors[name].size * self.buffer.activation_bits // 8)
+        return -(-self.batch * self.network.tensors[name].size * self.buffer.activation_bits // 8)
 
     def _cost(self, number: int, kept: set[str], reserved: int) -> float:
         """Of a layer; infinite where it does not fit."""

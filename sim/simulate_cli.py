@@ -54,6 +54,7 @@ def simulate(
     objective: Annotated[
         str, typer.Option(metavar="|".join(OBJECTIVES), help="What mappings are chosen for.")
     ] = "bytes",
+    batch: Annotated[int, typer.Option(help="Images that pass each layer before the next one.")] = 1,
     mappings: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Mappings to pin.")] = None,
     layer: Annotated[str | None, typer.Option(help="Layer of the timeline; default: the longest.")] = None,
     process: Annotated[int | None, typer.Option(help="Scale the chip's energies to 65, 45, 32, 16 or 7 nm.")] = None,
@@ -86,7 +87,9 @@ def simulate(
     check_writable(out)
     buffers = 2 if design.buffers.double_buffered else 1
     pipeline = PipelineParameters(read_fifo, write_fifo, buffers=buffers)
-    config = SimulationConfig(design, run, chosen, pipeline, codec_units, index_cache, residency, fuse, objective)
+    config = SimulationConfig(
+        design, run, chosen, pipeline, codec_units, index_cache, residency, fuse, objective, batch
+    )
     photos = load_images(images or PHOTOS)
     network = load_network(model if model else build_lite0())
     pinned = read_mappings(mappings, layer_shapes(network)) if mappings else None

@@ -48,6 +48,8 @@ class SimulationConfig:
         What stays on the chip, as in `sim.residency`.
     objective : str
         What mappings are chosen for, as in `sim.objective`.
+    batch : int
+        Images that pass each layer before the next one; they share its weights.
     """
 
     accelerator: Accelerator
@@ -59,6 +61,7 @@ class SimulationConfig:
     residency: str = "long"
     fuse: bool = False
     objective: str = "bytes"
+    batch: int = 1
 
     def __post_init__(self) -> None:
         words, codecs = self.accelerator.words, (self.run.codec, self.weight_codec)
@@ -69,6 +72,8 @@ class SimulationConfig:
             raise ValueError(f"word_bits must be the accelerator's activation_bits, {bits}, not {self.run.word_bits}")
         if self.codec_units is not None and not 1 <= self.codec_units <= 64:
             raise ValueError(f"codec_units must be in 1..64, not {self.codec_units!r}")
+        if not 1 <= self.batch <= 64:
+            raise ValueError(f"batch must be in 1..64, not {self.batch!r}")
         if self.index_cache_groups < 0:
             raise ValueError(f"index_cache_groups must be at least 0, not {self.index_cache_groups!r}")
         for name, choices in (("residency", RESIDENCIES), ("objective", OBJECTIVES)):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.coded_tensors import coded_images, raw_tensors
+from sim.coded_tensors import batches, coded_images, raw_tensors
 from sim.external import TensorBytes, transactions
 from sim.footprint import peak_bytes
 from sim.images import Photo
@@ -123,17 +123,25 @@ def simulate_plans(
         codec: weight_bytes(plans, own, codec, burst, words.weight_bits, config.weight_units, known)
         for codec in {config.weight_codec, _PACKED}
     }
-    plain = raw_tensors(network, config.run, words.activation_bits)
+    plain = raw_tensors(network, config.run, words.activation_bits, config.batch)
     raw = _layers(config, plans, plain, weights[_PACKED], _PACKED)
     coded, peak = [], 0
-    for number, tensors in enumerate(images, start=1):
+    for number, tensors in enumerate(batches(images, config.batch), start=1):
         coded.append(_layers(config, plans, tensors, weights[config.weight_codec], config.weight_codec))
         peak = max(peak, _peak(network, tensors, config.run.layout, residency))
-        progress(number / len(names))
+        progress(min(1.0, number * config.batch / len(names)))
     notes = [f"weights of {name} are no initializer: counted uncoded" for name in unknown_layers(network, own)]
     raw_peak = _peak(network, plain, "packed", residency)
     return Simulation(
-        config, network, names, _means(coded), tuple(raw), residency, peak, raw_peak, (*notes, *network.notes)
+        config,
+        network,
+        names,
+        _means(coded, config.batch),
+        _means([raw], config.batch),
+        residency,
+        peak,
+        raw_peak,
+        (*notes, *network.notes),
     )
 
 
@@ -164,17 +172,19 @@ def _layers(
     return [simulate_layer(config, plan, own, weight_codec) for plan, own in zip(plans, moved, strict=True)]
 
 
-def _means(images: list[list[LayerResult]]) -> tuple[LayerResult, ...]:
-    return tuple(_mean(list(layer)) for layer in zip(*images, strict=True))
+def _means(batches: list[list[LayerResult]], batch: int) -> tuple[LayerResult, ...]:
+    return tuple(_mean(list(layer), batch) for layer in zip(*batches, strict=True))
 
 
-def _mean(layers: list[LayerResult]) -> LayerResult:
+def _mean(layers: list[LayerResult], batch: int) -> LayerResult:
+    """Of one image."""
+
     def over(name: str) -> dict[str, float]:
         first = getattr(layers[0], name)
-        return {key: float(np.mean([getattr(layer, name)[key] for layer in layers])) for key in first}
+        return {key: float(np.mean([getattr(layer, name)[key] for layer in layers])) / batch for key in first}
 
     def alone(name: str) -> float:
-        return float(np.mean([getattr(layer, name) for layer in layers]))
+        return float(np.mean([getattr(layer, name) for layer in layers])) / batch
 
     return replace(
         layers[0],

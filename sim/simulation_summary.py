@@ -40,7 +40,8 @@ ASSUMPTIONS = (
     "and rows; three register accesses for each MAC",
     "codecs take their gates times the cycles in which they work (sim/codec_energy.py); a weight decoder counts as an "
     "activation decoder of the same lanes; index logic and leakage are not counted",
-    "figures are means over the images",
+    "figures are means over the images; in a batch the images pass a layer one behind the other, share its weights "
+    "where the mapping lets them, and what the batch takes is divided by its images; peak memory is that of the batch",
 )
 
 _STAGES = ("memory", "decode", "compute", "encode")
@@ -150,6 +151,7 @@ def summarize_simulation(result: Simulation) -> SimulationSummary:
         "residency": config.residency,
         "fuse": config.fuse,
         "objective": config.objective,
+        "batch": config.batch,
         "index_cache_groups": config.index_cache_groups,
         **{f"pipeline_{name}": value for name, value in asdict(config.pipeline).items()},
     }

@@ -2,7 +2,8 @@
 
 A step is one tile of the mapping. It needs a box of codec tiles of each input; those that the step before had, too,
 are kept, all others are fetched whole. An output tile is written once, at the last step that adds to it. The plan
-depends on shapes alone: the bytes of a tile come later, for each image and codec.
+depends on shapes alone: the bytes of a tile come later, for each image and codec. In a batch the images pass a layer
+one behind the other, and the tiles of each image are numbered behind those of the one before.
 
 A tensor that is not (channels, rows, columns) of its reader (after a flatten, or of a matrix product) is cut into as
 many equal runs of tiles as its channels ask for; operands of another size than the output likewise, and so, by filters,
@@ -27,6 +28,7 @@ from sim.network import Layer, Network
 __all__ = ["Fetches", "LayerPlan", "WeightTile", "plan_layer", "planned_traffic", "tile_symbols"]
 
 _Ints = NDArray[np.int64]
+_SPACE = ("images", "rows", "columns")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +98,7 @@ class LayerPlan:
 class _Ranges:
     """What each step covers: (steps, 2) of first and end; `visit` counts the channel tiles of an output."""
 
+    images: _Ints
     rows: _Ints
     columns: _Ints
     filters: _Ints
@@ -114,7 +117,7 @@ def plan_layer(
     kept: Container[str] = (),
     weights_stay: bool = True,
 ) -> LayerPlan:
-    """Walk a layer's mapping for one image.
+    """Walk a layer's mapping for all images of its batch.
 
     Parameters
     ----------
@@ -136,15 +139,15 @@ def plan_layer(
         travels = name not in kept
         channels = _three(network.tensors[name].shape)[0]
         if weights_move and number and travels:
-            reads.append(_fetch(network, name, (ranges.filters,), (shape.filters, 0, 0), tile))
+            reads.append(_fetch(network, name, ranges.images, (ranges.filters,), (shape.filters, 0, 0), tile))
         elif offset < shape.channels:
             moved = (box_in[0] - offset, box_in[1], box_in[2])
-            reads += [_fetch(network, name, moved, sizes_in, tile)] if travels else []
+            reads += [_fetch(network, name, ranges.images, moved, sizes_in, tile)] if travels else []
             offset += channels if _three(network.tensors[name].shape)[1:] == sizes_in[1:] else shape.channels
         elif travels:
-            reads.append(_fetch(network, name, box_out, sizes_out, tile))
+            reads.append(_fetch(network, name, ranges.images, box_out, sizes_out, tile))
     written = layer.output in network.tensors and layer.output not in kept
-    writes = _fetch(network, layer.output, box_out, sizes_out, tile) if written else None
+    writes = _fetch(network, layer.output, ranges.images, box_out, sizes_out, tile) if written else None
     none = np.zeros(0, np.int64)
     tiles_and_fetches = (
         ((), Fetches("weights", none, none)) if weights_move else _weights(shape, mapping, ranges, weights_stay)
@@ -186,6 +189,7 @@ def planned_traffic(plan: LayerPlan, symbols: PerTensor[str, _Ints], buffer: Buf
 
 def _ranges(shape: LayerShape, mapping: Mapping) -> _Ranges:
     cuts = {
+        "images": (shape.batch, 1),
         "rows": (shape.out_height, mapping.rows),
         "columns": (shape.out_width, mapping.columns),
         "filters": (shape.group_filters, mapping.filters),
@@ -194,7 +198,7 @@ def _ranges(shape: LayerShape, mapping: Mapping) -> _Ranges:
     }
     loops = [
         "groups",
-        *(name for loop in mapping.order for name in (("rows", "columns") if loop == LOOPS[0] else (loop,))),
+        *(name for loop in mapping.order for name in (_SPACE if loop == LOOPS[0] else (loop,))),
     ]
     trips = [-(-cuts[name][0] // cuts[name][1]) for name in loops]
     places = dict(zip(loops, np.unravel_index(np.arange(int(np.prod(trips))), trips), strict=True))
@@ -205,6 +209,7 @@ def _ranges(shape: LayerShape, mapping: Mapping) -> _Ranges:
         return np.stack([groups[:, 0] * size + inner[:, 0], (groups[:, 1] - 1) * size + inner[:, 1]], axis=1)
 
     return _Ranges(
+        places["images"].astype(np.int64),
         spans["rows"],
         spans["columns"],
         hull(spans["filters"], shape.group_filters),
@@ -240,9 +245,14 @@ def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def _fetch(
-    network: Network, name: str, box: tuple[_Ints, ...], sizes: tuple[int, int, int], tile: tuple[int, int, int]
+    network: Network,
+    name: str,
+    images: _Ints,
+    box: tuple[_Ints, ...],
+    sizes: tuple[int, int, int],
+    tile: tuple[int, int, int],
 ) -> Fetches:
-    """Codec tiles of a tensor in the steps' boxes of (channels, rows, columns) out of `sizes`."""
+    """Codec tiles of a tensor in the steps' images and boxes of (channels, rows, columns) out of `sizes`."""
     own = _three(network.tensors[name].shape)
     cut = (tile[2], tile[0], tile[1])
     grid = tuple(-(-size // step) for size, step in zip(own, cut, strict=True))
@@ -254,7 +264,8 @@ def _fetch(
         shares = np.stack([box[0][:, 0] * count // sizes[0], -(-box[0][:, 1] * count // sizes[0])], axis=1)
         bounds = [shares, np.tile([0, 1], (len(shares), 1)), np.tile([0, 1], (len(shares), 1))]
     numbers = np.arange(int(np.prod(grid))).reshape(grid[1], grid[2], grid[0])
-    return _walk(name, numbers, np.concatenate([bounds[1], bounds[2], bounds[0]], axis=1))
+    boxes = np.concatenate([images[:, None], bounds[1], bounds[2], bounds[0]], axis=1)
+    return _walk(name, np.stack([numbers + image * numbers.size for image in range(int(images.max()) + 1)]), boxes)
 
 
 def _tiles(span: _Ints, step: int, count: int) -> _Ints:
@@ -270,7 +281,7 @@ def _walk(name: str, numbers: _Ints, boxes: _Ints) -> Fetches:
         if box == before:
             continue
         before = box
-        wanted = numbers[box[0] : box[1], box[2] : box[3], box[4] : box[5]].reshape(-1)
+        wanted = numbers[box[0], box[1] : box[2], box[3] : box[4], box[5] : box[6]].reshape(-1)
         new = wanted[~held[wanted]]
         held[mine] = False
         held[wanted] = True

@@ -17,6 +17,7 @@ from hand import CONFIG, HandRecorder, hand_network, symbols
 from tiny_models import model
 from typer.testing import CliRunner
 
+from golden.tile_stream import tensor_sizes
 from golden.weights.mlw import Mlw, MlwFormat
 from sim.accelerator import load_accelerator
 from sim.chip_energy import chip_energy, constants, scaled, sensitivity
@@ -35,6 +36,7 @@ from sim.simulation_findings import findings
 from sim.simulation_report import write_simulation
 from sim.simulation_summary import SimulationSummary, summarize_simulation
 from sim.tile_plan import WeightTile
+from sim.tile_times import tile_times
 from sim.weight_tiles import layer_weights, unknown_layers
 
 # A memory of 1.6 GB/s (32 bytes in 20 ns), one MAC and one symbol a cycle of 1 ns.
@@ -108,13 +110,25 @@ def test_bytes_of_every_layer_and_kind_by_hand(plain):
 def test_time_and_bottleneck_of_every_layer_by_hand(plain):
     result = run_hand(plain)
     # A layer is one step: load, decode beside it, compute, then encode with the store beside it; 1.6 bytes a ns.
-    # A tile of 256 symbols keeps its codec for 256 cycles; 8 more pass in the decoder. The encoder waits for the
-    # chooser, which sees the tile first: 272 more, 271 for `b`, all of whose bits are in its masks.
+    # A tile of 256 symbols keeps its codec for 256 cycles; what passes before is the cores' (sim/timing.py): a few
+    # cycles in the decoder, and in the encoder a tile more, which the chooser sees first.
     # p: loads 224 bytes, 768 MACs, encodes 256 symbols beside a store of 128 bytes.
     # q: decodes 256 beside 320 bytes (200 ns), 9216 MACs, encodes 256.
     # r: decodes 512 beside 224 bytes, 1024 MACs, encodes 256 beside 288 bytes (180 ns).
     # y: decodes 256 beside 320 bytes, 512 MACs, stores 128 raw bytes.
-    expected = [140 + 768 + 528, 264 + 9216 + 527, 520 + 1024 + 528, 264 + 512 + 80]
+    fmt, zeros = CONFIG.format_of("zvc"), {"a": 0, "b": 0, "c": 128}
+    times = {
+        name: tile_times(symbols()[name], fmt, z, tensor_sizes(symbols()[name], fmt, z), 1) for name, z in zeros.items()
+    }
+    assert all(one.decode.tolist() == one.encode.tolist() == [256] for one in times.values())
+    out, into = ({name: getattr(one, f"{way}_latency") for name, one in times.items()} for way in ("decode", "encode"))
+    assert max(out.values()) < 16 < 256 < min(into.values()) < 300
+    expected = [
+        140 + 768 + into["a"] + 256,
+        256 + out["a"] + 9216 + into["b"] + 256,
+        512 + max(out["a"], out["b"]) + 1024 + into["c"] + 256,
+        256 + out["c"] + 512 + 80,
+    ]
     assert [layer.time_ns for layer in result.coded] == pytest.approx(expected)
     assert [layer.bottleneck for layer in result.coded] == ["compute"] * 4
     raw = [140 + 768 + 160, 280 + 9216 + 160, 340 + 1024 + 160, 180 + 512 + 80]
@@ -159,6 +173,23 @@ def test_means_over_equal_images_are_those_of_one(plain):
     assert (one.images, three.images) == (("image0",), ("image0", "image1", "image2"))
 
 
+def test_images_of_a_batch_share_weights(plain):
+    alone = run_hand(plain, images=3).coded
+    batch = run_hand(plain, images=3, batch=3).coded
+    for one, three in zip(alone, batch, strict=True):
+        # Three tiles are in one group of the index, as those of one tensor of three images.
+        shared = {kind: one.bytes_by_kind[kind] / 3 for kind in ("weight", "index")}
+        assert three.bytes_by_kind == one.bytes_by_kind | shared
+        assert three.total_bytes == pytest.approx(one.total_bytes - 2 * sum(shared.values()))
+        assert three.time_ns < one.time_ns  # a load beside the arithmetic of the image before
+        assert three.energy_pj["mac_pj"] == one.energy_pj["mac_pj"]
+        assert three.plan.steps == 3
+    # Two of three images: the second batch is filled up with the first image.
+    assert run_hand(plain, images=3, batch=2).coded[0].bytes_by_kind["input"] == 192
+    kept = run_hand(plain, images=2, batch=2, residency="all")
+    assert sum(kept.residency.reserved_bytes[:1]) == 2 * 256
+
+
 def test_weights_are_coded_tile_by_tile(plain):
     result = run_hand(plain, "mlw")
     network = hand_network()
@@ -188,7 +219,7 @@ def test_sums_over_layers_are_the_totals_of_the_summary(plain):
 def test_use_of_the_array_codec_energy_and_memory_by_hand(plain):
     summary = summarize_simulation(run_hand(plain))
     row = summary.layers[0]
-    assert row.utilization == pytest.approx(768 / (140 + 768 + 528))
+    assert row.utilization == pytest.approx(768 / (row.time_us * 1e3))
     assert row.codec_pj == pytest.approx(256 * 6824 * 0.5e-3 + 20 * (256 * sqrt(20360 / 65536) + 12 * sqrt(1 / 128)))
     assert summary.coded.utilization == pytest.approx(11520 / (summary.coded.time_ms * 1e6))
     # At r: `b` and `c`, and `a`, which it reads, too; a tile has the room of a raw one.
@@ -269,6 +300,9 @@ def test_the_command_simulates_a_model_of_any_name(tmp_path):
         (["--accelerator", "none"], "accelerator must be one of mobile"),
         (["--codec", "zip"], "codec must be one of"),
         (["--weights-codec", "zip"], "weights-codec must be one of packed"),
+        (["--batch", "0"], "batch must be in 1..64, not 0"),
+        (["--residency", "some"], "residency must be one of none, long, all, not 'some'"),
+        (["--objective", "area"], "objective must be one of bytes, energy, time, not 'area'"),
         (["--codec-units", "0"], "codec_units must be in 1..64, not 0"),
         (["--index-cache", "-1"], "index_cache_groups must be at least 0, not -1"),
         (["--read-fifo", "-1"], "read_fifo_bytes must be at least 0, not -1"),

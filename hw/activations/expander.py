@@ -169,7 +169,9 @@ class Expander(wiring.Component):
             return run
         ahead = [self.bits[(k + taken) * token_bits :][:run_bits] for taken in range(self._lanes + 1)]
         with m.If(self.go | self.waits):
-            m.d.sync += run.eq(Mux(self.opening, self.word[k * token_bits :][:run_bits], by_count(ahead, self.run_takes)))
+            m.d.sync += run.eq(
+                Mux(self.opening, self.word[k * token_bits :][:run_bits], by_count(ahead, self.run_takes))
+            )
         return run
 
     def _masks(self, m: Module, masked: Value, has_runs: Value, live: Value) -> tuple[Value, Value, Value]:

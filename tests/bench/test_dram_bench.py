@@ -47,3 +47,17 @@ def test_long_streams_need_no_more_memory_than_their_ends() -> None:
     rate = bursts_per_s(streams, DramConfig(channels=2))
     print(f"long streams: {rate / 1e6:.1f} M bursts/s")
     assert rate >= 5e6
+
+
+def test_random_mixes_of_row_hits_reads_and_writes() -> None:
+    """Hits, misses and turns of direction at random: at least 2 M bursts/s."""
+    pick, count = np.random.default_rng(11), 65536
+    for share in (0.0, 0.5, 0.9):
+        rows, stays = pick.integers(0, 1 << 19, count), pick.random(count) < share
+        rows = rows[np.maximum.accumulate(np.where(stays, 0, np.arange(count)))]
+        address = rows * 2048 + pick.integers(0, 64, count) * 32
+        streams = Streams(address, np.full(count, 32), pick.random(count) < 0.3)
+        for mapping, refresh in MODES:
+            rate = bursts_per_s(streams, DramConfig(mapping=mapping, refresh=refresh))
+            print(f"{share:.0%} row hits, {mapping}, {refresh}: {rate / 1e6:.1f} M bursts/s")
+            assert rate >= 2e6

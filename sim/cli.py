@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ import typer
 from rich.console import Console
 
 from golden.activations.scan import TILE_SCANS
-from golden.tile_format import LAYOUTS
+from golden.tile_format import LAYOUTS, MODES
 from hw import cli as hw_cli
 from sim import accelerator_cli, lighten_cli, reproduce_cli, simulate_cli, sweep_cli, validate_cli, weights_cli
 from sim.config import BYPASSES, CODECS, RunConfig, parse_tile
@@ -157,18 +158,24 @@ def decode(
 def cosim(
     model: Annotated[Path | None, typer.Argument(metavar="MODEL.onnx", help="Default: EfficientNet-Lite0.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images; the first one is used.")] = None,
-    lanes: Annotated[int, typer.Option(help="Symbols per cycle: 1, 2, 4 or 8.")] = 4,
+    codec: Annotated[
+        str, typer.Option(metavar="|".join((*CODECS, "all")), help="As of a report; all: the best, prc among them.")
+    ] = "best",
+    lanes: Annotated[int, typer.Option(help="Symbols per cycle: 1, 2, 4 or 8; with prc up to 4.")] = 4,
     run_bits: RunBitsOption = 3,
     word_bits: WordBitsOption = 8,
 ) -> None:
     """Send every activation of one image through encoder and decoder RTL in Verilator; compare bits and cycles."""
-    config = RunConfig(run_bits=run_bits, word_bits=word_bits, tile=parse_tile("auto", word_bits))
+    known = "best" if codec == "all" else codec
+    fmt = RunConfig(known, run_bits=run_bits, word_bits=word_bits, tile=parse_tile("auto", word_bits)).format_of(known)
+    fmt = replace(fmt, modes=MODES) if codec == "all" else fmt
     from hw.cosim import NamedTensor
     from sim.images import PHOTOS, load_images, preprocess
     from sim.lite0 import build_lite0
     from sim.network import load_network
     from sim.tensors import Recorder
     from sim.timing import CodecTiming
+    from sim.timing_mixed import MixedTiming
 
     photos = load_images(images or PHOTOS)[:1]
     network = load_network(model if model else build_lite0())
@@ -179,7 +186,20 @@ def cosim(
         NamedTensor(tensor.name, sample.symbols[tensor.name], recorder.quantization[tensor.name].zero_point)
         for tensor in network.activations
     )
-    fmt = config.format_of("best")
+    if "prc" in fmt.modes:
+        mixed = MixedTiming(fmt, lanes)
+
+        def mixed_cycles_off(result: Any) -> int:
+            batch = result.batch
+            tiles = batch.values, batch.starts, batch.shapes, batch.modes, batch.zero_point
+            decoded = mixed.decode(*tiles, batch.words, batch.bursts)
+            return mixed.cycles_off(mixed.encode(batch.starts), result.encode.beats_in, batch.starts, 0) + (
+                mixed.cycles_off(decoded, result.decode.beats_out, batch.starts)
+            )
+
+        if not hw_cli.run_cosim(tensors, len(network.activations), lanes, fmt, mixed_cycles_off):
+            raise typer.Exit(1)
+        return
     timing = CodecTiming(fmt, lanes)
 
     def cycles_off(result: Any) -> int:

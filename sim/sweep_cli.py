@@ -63,18 +63,30 @@ def sweep(
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="A", help="Folder of a report.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="Folder of a report or simulation.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Folder of another.")],
     out: Annotated[Path, typer.Option(help="Folder for the page.")] = Path("thinwire-compare"),
 ) -> None:
-    """Lay two reports side by side: totals by codec, layer by layer, as tables and page."""
-    from sim.compare import compare as compare_reports
-    from sim.compare_report import print_comparison, write_comparison
+    """Lay two reports, or two simulations, side by side: totals, layer by layer, as tables and page."""
+    from sim.compare_simulations import is_simulation
 
-    found = compare_reports(a, b)
-    check_writable(out)
-    write_comparison(found, out, shlex.join(["thinwire", *sys.argv[1:]]))
-    print_comparison(found, Console())
+    command, console = shlex.join(["thinwire", *sys.argv[1:]]), Console()
+    if is_simulation(a) or is_simulation(b):
+        from sim.compare_simulations import compare_simulations
+        from sim.compare_simulations_report import print_simulations, write_simulations
+
+        designs = compare_simulations(a, b)
+        check_writable(out)
+        write_simulations(designs, out, command)
+        print_simulations(designs, console)
+    else:
+        from sim.compare import compare as compare_reports
+        from sim.compare_report import print_comparison, write_comparison
+
+        found = compare_reports(a, b)
+        check_writable(out)
+        write_comparison(found, out, command)
+        print_comparison(found, console)
     Console(soft_wrap=True).print(f"page: {(out / 'index.html').resolve()}", highlight=False)
 
 

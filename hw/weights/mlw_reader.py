@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from golden.weights.mlw_format import HEADER_BITS, MARKER_BITS, PALETTE_BITS, PALETTE_ENTRIES
 from hw.packet import Packet
 from hw.weights.mlw_header import FILL_BITS, HeaderFields
-from hw.weights.mlw_ports import CHUNK_BITS, OFFSET_BITS, V_BITS, Chunk, SliceRules, Trace, first_one, shifted, times
+from hw.weights.mlw_ports import CHUNK_BITS, V_BITS, Chunk, SliceRules, Trace, first_one, shifted, times
 from hw.weights.mlw_sizes import HEAD_BITS, ChunkSizer
 from hw.weights.ports import POSITION_BITS, Fault
 
@@ -116,7 +116,7 @@ class ChunkReader(wiring.Component):
 
         # A fault is noted, then its offset is worked out, then its position.
         fault, trace = Signal(Fault), Signal(Trace(), reset_less=True)
-        offset, from_chunk = Signal(OFFSET_BITS, reset_less=True), Signal(reset_less=True)
+        offset, from_chunk = Signal(place_bits + 1, reset_less=True), Signal(reset_less=True)
 
         def fail(kind: Fault, where: int, marks: Value | int = 0) -> None:
             m.d.sync += [fault.eq(kind), from_chunk.eq(0)]
@@ -224,11 +224,13 @@ class ChunkReader(wiring.Component):
                         m.next = "Header"
             with m.State("Offset"):
                 marked = times(m, first_one(trace.marks), Mux(trace.strides, rules.width, 1), 9, "marked")
-                m.d.sync += offset.eq(trace.origin + marked)
+                m.d.sync += offset.eq(Mux(from_chunk, chunk.place, place) + ((trace.origin + marked) + 1))
+                with m.If(from_chunk & chunk.crossed):
+                    m.d.sync += word.eq(word - 1)
                 m.next = "Fail"
             with m.State("Fail"):
-                start = Mux(from_chunk, Cat(chunk.place, (word - chunk.crossed)[: len(word)]), Cat(place, word))
-                m.d.sync += [position.eq(start + offset + 1), self.chunk_valid.eq(0)]
+                later = (word + offset[place_bits:])[: len(word)]
+                m.d.sync += [position.eq(Cat(offset[:place_bits], later)), self.chunk_valid.eq(0)]
                 m.next = "Drain"
             with m.State("Drain"):
                 m.d.comb += drain.eq(1)

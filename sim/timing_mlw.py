@@ -1,0 +1,260 @@
+"""Cycles of the decoder of Ethos-U weight streams: what comes out when, as the hardware does it.
+
+Nothing here is fitted. A stream is first taken apart into *steps*, each a cycle of the reader: a header, an entry of a
+palette, a chunk, an end marker (or 32 bits of filling). Then reader, queues and beats are stepped cycle by cycle with
+all that decides when they wait, and nothing of what they compute. Words are always there, sinks always ready. Tests
+hold every beat equal to the core's in hw/weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from golden.bits import get_bits
+from golden.codec import Words
+from golden.weights.mlw_chunks import enables, raw_symbols, run_field_bits
+from golden.weights.mlw_format import (
+    END_MARKER,
+    HEADER_BITS,
+    NO_RUNS,
+    PALETTE_BITS,
+    RAW,
+    UNARY_BITS,
+    bit_length,
+)
+
+__all__ = ["MlwTimes", "decode_times"]
+
+_HEADER, _ENTRY, _CHUNK = range(3)
+_FILL_BITS = 32
+_BANKS, _RING_BITS, _BLOCK = 32, 128, 8
+# Columns of a step: what it is; of a chunk, the weights that it completes, and the bits of its mask or -1 for none.
+_KIND, _WEIGHTS, _MASK, _COLUMNS = range(4)
+
+
+@dataclass(frozen=True, eq=False)
+class MlwTimes:
+    """Cycles of a tensor's transfers, from that in which its order is taken.
+
+    Attributes
+    ----------
+    beats : ndarray of int64
+        Of each beat.
+    report : int
+        Of the report; the next order can be taken in the next cycle.
+    """
+
+    beats: NDArray[np.int64]
+    report: int
+
+
+def decode_times(words: Words, bits: int, count: int, lanes: int = 32) -> MlwTimes:
+    """Cycles of a tensor that golden decodes.
+
+    Parameters
+    ----------
+    words : ndarray of uint64
+        The stream.
+    bits : int
+        Its length, whole words of the decoder.
+    count : int
+        Weights.
+    lanes : int
+        Weights of a beat.
+
+    Raises
+    ------
+    ValueError
+        If the stream has another number of weights.
+    """
+    steps = np.empty((bits // 8 + 2, _COLUMNS), np.int64)
+    places = np.empty(count + 1, np.int64)
+    number, symbols, weights = _steps(words, bits, steps, places)
+    if weights != count:
+        raise ValueError(f"stream must have {count} weights, not {weights}")
+    beats = np.empty(-(-count // lanes), np.int64)
+    report = _play(steps[:number], places[:symbols], count, lanes, beats)
+    return MlwTimes(beats, int(report))
+
+
+@njit(cache=True, nogil=True)
+def _steps(words, bits, steps, places):  # type: ignore[no-untyped-def]
+    """Fill `steps` and the places of weights that are no zeros of runs; return their numbers and all weights."""
+    position, number, symbols, weights = np.int64(0), 0, 0, np.int64(0)
+    entries = entry_bits = np.int64(0)
+    while position < bits:
+        steps[number, _KIND] = _HEADER
+        number += 1
+        zdiv = np.int64(get_bits(words, position, 3))
+        if zdiv == END_MARKER:
+            ones = position % 8 == 0 and position + _FILL_BITS <= bits and _is_filled(words, position)
+            position = position + _FILL_BITS if ones else (position + 10) & ~7
+            continue
+        count = np.int64(get_bits(words, position + 3, 15)) + 1
+        wdiv = np.int64(get_bits(words, position + 18, 3))
+        truncated = np.int64(get_bits(words, position + 21, 1))
+        palette = np.int64(get_bits(words, position + 22, 1))
+        position += HEADER_BITS
+        if palette:
+            size = np.int64(get_bits(words, position + 5, 5))
+            entries, entry_bits = size + (size > 0), np.int64(get_bits(words, position + 10, 3)) + 2
+            position += PALETTE_BITS + entries * entry_bits
+            steps[number : number + entries, _KIND] = _ENTRY
+            number += entries
+        width = wdiv
+        if wdiv == RAW:
+            width = bit_length(entries - 1) if entries else entry_bits
+        shape = (count, wdiv == RAW, width, zdiv, truncated, palette)
+        position, number, symbols, weights = _chunks(words, position, shape, steps, number, places, symbols, weights)
+    return number, symbols, weights
+
+
+@njit(cache=True, nogil=True)
+def _is_filled(words, position):  # type: ignore[no-untyped-def]
+    return np.int64(get_bits(words, position, _FILL_BITS)) == (1 << _FILL_BITS) - 1
+
+
+@njit(cache=True, nogil=True)
+def _chunks(words, position, shape, steps, number, places, symbols, weights):  # type: ignore[no-untyped-def]
+    """The chunks of a slice; weights are counted when the bits that stand for them come."""
+    count, raw, width, zdiv, truncated, palette = shape
+    with_runs = zdiv != NO_RUNS
+    run_symbols = count + palette if with_runs else 0
+    field = run_field_bits(zdiv)
+    w_pos = z_pos = w_ended = z_ended = unary = ended_before = np.int64(0)
+    had_runs, first = False, True
+    while True:
+        w_enable, z_enable = enables(w_pos, z_pos, count, run_symbols)
+        unary0 = z_unary = goes_on = ones = np.int64(0)
+        if w_enable and not raw:
+            unary0 = np.int64(get_bits(words, position, UNARY_BITS))
+            position += UNARY_BITS
+        if z_enable:
+            z_unary = np.int64(get_bits(words, position, field))
+            position += field
+        for bit in range(UNARY_BITS):
+            ones += unary0 >> bit & 1
+        if ones:
+            unary1 = np.int64(get_bits(words, position, ones))
+            position += ones
+            for bit in range(ones):
+                goes_on += unary1 >> bit & 1
+        position += width * w_ended
+
+        # The mask: of the bits of the runs before and of the remainders here; or of a weight ahead of the first run;
+        # or, without runs, of the weights that are complete.
+        begin = weights
+        steps[number, _KIND], steps[number, _WEIGHTS], steps[number, _MASK] = _CHUNK, w_ended, -1
+        if not with_runs:
+            for _ in range(w_ended):
+                places[symbols] = weights
+                symbols += 1
+                weights += 1
+            if w_ended:
+                steps[number, _MASK] = w_ended
+        elif had_runs:
+            done = ended_before
+            for bit in range(field):
+                if done == run_symbols:
+                    break
+                if unary >> bit & 1:
+                    weights += 1 << zdiv
+                    continue
+                if zdiv:
+                    weights += np.int64(get_bits(words, position, zdiv))
+                    position += zdiv
+                done += 1
+                if done < run_symbols:
+                    places[symbols] = weights
+                    symbols += 1
+                    weights += 1
+            steps[number, _MASK] = weights - begin
+        elif first and not palette:
+            places[symbols] = weights
+            symbols += 1
+            weights += 1
+            steps[number, _MASK] = 1
+        number += 1
+        if not w_enable and not z_enable:
+            return position, number, symbols, weights
+
+        w_ended = z_ended = np.int64(0)
+        if w_enable:
+            w_ended = raw_symbols(width) if raw else UNARY_BITS - (0 if truncated else goes_on)
+            w_ended = min(w_ended, count - w_pos)
+        if z_enable:
+            for bit in range(field):
+                z_ended += 1 - (z_unary >> bit & 1)
+            z_ended = min(z_ended, run_symbols - z_pos)
+        had_runs, first, unary, ended_before = z_enable, False, z_unary, z_pos
+        w_pos += w_ended
+        z_pos += z_ended
+
+
+@njit(cache=True, nogil=True)
+def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
+    """Cycles of the beats; return that of the report."""
+    number, beats = len(steps), (count + lanes - 1) // lanes
+    at = made = served = 0
+    done = False
+    chunk = -1  # the step whose chunk waits
+    row, level = np.int64(0), np.int64(0)  # weights that wait for their ring, weights in it
+    mask, held = np.int64(-1), np.int64(0)  # bits of the mask that waits, -1 for none; bits in the ring
+    cycle = 0
+    while True:
+        cycle += 1
+        # What the ring's first beat has, block by block.
+        known = made * lanes + min(held, lanes)
+        end, taken, enough = served, 0, True
+        for block in range(lanes // _BLOCK):
+            bound = min(known, made * lanes + (block + 1) * _BLOCK)
+            while end < len(places) and places[end] < bound:
+                end += 1
+            if end - served <= level:
+                taken = end - served
+            else:
+                enough = False
+        whole = held >= lanes and enough and made < beats - 1
+        write = row > 0 and row <= _BANKS - level
+        go = mask >= 0 and held + mask <= _RING_BITS
+        take = False
+        if chunk >= 0:
+            row_free = row == 0 or write or steps[chunk, _WEIGHTS] == 0
+            take = row_free and (mask < 0 or go or steps[chunk, _MASK] < 0)
+        if done and not (whole or taken or write or go):
+            break
+
+        # Clock edge.
+        step = False
+        if at < number:
+            step = (chunk < 0 or take) if steps[at, _KIND] == _CHUNK else True
+            if steps[at, _KIND] == _HEADER:
+                step = chunk < 0 and mask < 0
+        elif chunk < 0 and mask < 0:
+            done = True
+        held += (mask if go else 0) - (lanes if whole else 0)
+        level += (row if write else 0) - taken
+        served += taken
+        if whole:
+            times[made] = cycle + 1
+            made += 1
+        row = 0 if write else row
+        mask = -1 if go else mask
+        if take:
+            row = max(row, steps[chunk, _WEIGHTS])
+            mask = max(mask, steps[chunk, _MASK])
+            chunk = -1
+        if step:
+            if steps[at, _KIND] == _CHUNK:
+                chunk = at
+            at += 1
+    # The beats that are left are filled, the last one but for its flags.
+    while made < beats:
+        times[made] = cycle + 2
+        made += 1
+        cycle += 1
+    return cycle + 1

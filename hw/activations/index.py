@@ -15,6 +15,8 @@ __all__ = ["GroupEntry", "IndexBuilder", "IndexReader"]
 WORD_BITS = 64
 NUMBER_BITS = CCITT_16.bits
 _WORDS = 8 * GROUP_BYTES // WORD_BITS
+# Of a base: the lower part, to which a length is added, holds one.
+_LOW_BITS = 12
 
 
 class GroupEntry(data.StructLayout):
@@ -140,11 +142,13 @@ class IndexReader(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         group = self.i_group.payload
-        stored, arriving = Signal(WORD_BITS * _WORDS - NUMBER_BITS, reset_less=True), Signal(WORD_BITS * _WORDS)
+        stored = Signal(WORD_BITS * _WORDS - NUMBER_BITS, reset_less=True)
         check, next_check = Signal(NUMBER_BITS, reset_less=True), Signal(NUMBER_BITS)
         word, excess, first = Signal(range(_WORDS)), Signal(), Signal(init=1)
-        gives, wrong, place = Signal(), Signal(reset_less=True), Signal(range(GROUP_TILES))
+        gives, place = Signal(), Signal(range(GROUP_TILES))
         accept, go = Signal(), Signal()
+        # The group is judged while its first entry is given, all at once and with nothing before it in the cycle.
+        fresh, misfit, wrong = Signal(), Signal(reset_less=True), Signal(reset_less=True)
         entries, base = stored[: GROUP_TILES * ENTRY_BITS], stored[GROUP_TILES * ENTRY_BITS :]
         entry = Entry()(entries[: ENTRY_BITS - RESERVED_BITS])
 
@@ -152,13 +156,12 @@ class IndexReader(wiring.Component):
         m.d.comb += [
             self.i.ready.eq(self.i_group.valid & ~gives),
             accept.eq(self.i.valid & self.i.ready),
-            arriving.eq(Cat(stored[: (_WORDS - 1) * WORD_BITS], self.i.payload.data)),
             next_check.eq(crc_step(CCITT_16, Mux(first, ~group.number, check), self.i.payload.data)),
             self.o.valid.eq(gives),
             self.o.payload.last.eq(place == group.tiles),
             self.o.payload.data.entry.eq(entry),
             self.o.payload.data.base.eq(base),
-            self.o.payload.data.error.eq(wrong),
+            self.o.payload.data.error.eq(Mux(fresh, misfit | (check != 0) | _faulty(entries, group.tiles), wrong)),
             go.eq(gives & self.o.ready),
             self.i_group.ready.eq(go & self.o.payload.last),
         ]
@@ -170,24 +173,33 @@ class IndexReader(wiring.Component):
                 first.eq(self.i.payload.last),
                 excess.eq(~self.i.payload.last & (excess | (word == _WORDS - 1))),
                 gives.eq(self.i.payload.last),
-                wrong.eq(excess | (word != _WORDS - 1) | (next_check != 0) | _faulty(arriving, group.tiles)),
+                misfit.eq(excess | (word != _WORDS - 1)),
+                fresh.eq(self.i.payload.last),
             ]
         with m.If(go):
             step = self._slot_bursts or entry.bursts
             m.d.sync += [
                 entries.eq(entries[ENTRY_BITS:]),
-                base.eq(base + step),
+                base.eq(_advanced(base, step)),
                 place.eq(Mux(self.o.payload.last, 0, place + 1)),
                 gives.eq(~self.o.payload.last),
+                fresh.eq(0),
+                wrong.eq(self.o.payload.data.error),
             ]
         return m
 
 
-def _faulty(group: Value, tiles: Value) -> Value:
-    """Whether an entry of the group has a reserved bit or no length, or is set and belongs to no tile."""
+def _advanced(base: Value, step: Value | int) -> Value:
+    """The sum, its upper part ready for a carry and for none."""
+    low = base[:_LOW_BITS] + step
+    return Cat(low[:_LOW_BITS], Mux(low[_LOW_BITS], base[_LOW_BITS:] + 1, base[_LOW_BITS:])[: BASE_BITS - _LOW_BITS])
+
+
+def _faulty(entries: Value, tiles: Value) -> Value:
+    """Whether an entry of a group has a reserved bit or no length, or is set and belongs to no tile."""
     faults = []
     for k in range(GROUP_TILES):
-        bits = group.word_select(k, ENTRY_BITS)
+        bits = entries.word_select(k, ENTRY_BITS)
         entry = Entry()(bits[: ENTRY_BITS - RESERVED_BITS])
         faults.append(Mux(tiles >= k, (bits[-RESERVED_BITS:] != 0) | (entry.bursts == 0), bits != 0))
     return Cat(faults).any()

@@ -81,7 +81,7 @@ class Words(Table):
         if self.kind == "float" and min(self.activation_bits, self.weight_bits) < 16:
             raise ValueError("activation_bits and weight_bits of floats must be 16 or 32")
         if self.kind == "integer" and max(self.activation_bits, self.weight_bits) > 16:
-            raise ValueError('activation_bits and weight_bits must be 4, 8 or 16; with kind = "float", 16 or 32')
+            raise ValueError('activation_bits and weight_bits must be 4, 8 or 16 (where kind is "float", 16 or 32)')
         return self
 
 

@@ -11,6 +11,11 @@ import sim.accelerator
 from golden.registry import WEIGHT_CODECS
 from sim.accelerator import PRESETS, load_accelerator, preset_text
 from sim.accelerator_cli import app
+from sim.config import RunConfig
+from sim.lite0 import build_lite0
+from sim.network import load_network
+from sim.simulated_layer import SimulationConfig
+from sim.simulation import run_simulation
 from sim.validate_eyeriss import validate_eyeriss
 
 
@@ -97,6 +102,21 @@ def line_of(words: str) -> int:
         ('"output-stationary"', '"row-stationary"', "[array]", "row-stationary array must have rows and columns"),
         ("macs_per", "rows = 2\ncolumns = 3\nmacs_per", "[array]", "macs_per_cycle must be rows x columns, 6, not 256"),
         ("clock_mhz = 800", "clock_mhz = = 8", "clock_mhz", "must be TOML: invalid value"),
+        (
+            'codec = "best"',
+            'tile = "8x8"\ncodec = "best"',
+            'codec = "best"',
+            "tile must be three sizes as in 8x8x32, not '8x8'",
+        ),
+        (
+            'codec = "best"',
+            'tile = "8x0x4"\ncodec = "best"',
+            'codec = "best"',
+            "tile must have sizes of at least 1, not",
+        ),
+        ("activation_bits = 8", "activation_bits = 32", "[words]", r'must be 4, 8 or 16 \(where kind is "float", 16'),
+        ("activation_bits = 8", 'kind = "float"\nactivation_bits = 8', "[words]", "of floats must be 16 or 32"),
+        ("activation_bits = 8", 'kind = "real"\nactivation_bits = 8', "activation_bits", "kind must be 'integer' or"),
     ],
     ids=str,
 )
@@ -106,6 +126,46 @@ def test_mistakes_are_told_with_file_and_line(old, new, at, message, tmp_path):
         load_accelerator(str(path))
     assert str(error.value).startswith(f"{path}, line {line_of(at)}: ")
     assert "; " not in str(error.value)
+
+
+def test_units_of_codecs(tmp_path):
+    def units(count):
+        return load_accelerator(
+            str(changed(tmp_path, ("units = 2\n\n", f"units = {count}\n\n")))
+        ).ports.activations.units
+
+    assert units(64) == 64
+    for count in (0, 65, 1.5):
+        with pytest.raises(ValueError, match=r"mine.toml, line \d+: units must be "):
+            units(count)
+
+
+def test_floats_pass_no_codec(tmp_path):
+    path = tmp_path / "gpu.toml"
+    text = preset_text("rk3399-gpu")
+    path.write_text(text.replace('codec = "raw"', 'codec = "zvc"'))
+    with pytest.raises(ValueError, match="ports of an accelerator of floats must have the codecs raw and packed"):
+        load_accelerator(str(path))
+    gpu = load_accelerator("rk3399-gpu")
+    with pytest.raises(
+        ValueError, match="codecs of an accelerator of floats must be raw and packed, not zvc and packed"
+    ):
+        SimulationConfig(gpu, RunConfig("zvc"), "packed")
+    # fp16: half the bytes, twice the MACs.
+    half = text.replace("_bits = 32", "_bits = 16").replace("macs_per_cycle = 32", "macs_per_cycle = 64")
+    path.write_text(half.replace("partial_bits = 16", "partial_bits = 32"))
+    whole, halved = (
+        run_simulation(
+            SimulationConfig(one, RunConfig("raw"), "packed", residency="none"), load_network(build_lite0()), ()
+        )
+        for one in (gpu, load_accelerator(str(path)))
+    )
+    bytes_of = [sum(layer.total_bytes for layer in result.coded) for result in (whole, halved)]
+    # Half the bytes, and fewer fetched again, as twice the values fit.
+    assert 0.95 * bytes_of[0] / 2 < bytes_of[1] <= bytes_of[0] / 2 + 1e4
+    assert whole.raw[0].total_bytes == 4 * (3 * 224 * 224 + 32 * 112 * 112 + 32 * 27 + 32)
+    times = [sum(layer.time_ns for layer in result.coded) for result in (whole, halved)]
+    assert times[1] == pytest.approx(times[0] / 2, rel=0.05)
 
 
 def test_three_mistakes_are_told_at_once_in_order(tmp_path):

@@ -31,7 +31,8 @@ __all__ = ["MlwTimes", "decode_times"]
 
 _HEADER, _ENTRY, _CHUNK = range(3)
 _FILL_BITS = 32
-_BANKS, _RING_BITS, _BLOCK = 32, 128, 8
+_BANKS, _BLOCK = 32, 8
+_RING_BITS, _MASK_BITS = 128, 64
 # Columns of a step: what it is; of a chunk, the weights that it completes, and the bits of its mask or -1 for none.
 _KIND, _WEIGHTS, _MASK, _COLUMNS = range(4)
 
@@ -204,7 +205,7 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
     chunk = -1  # the step whose chunk waits
     row, level = np.int64(0), np.int64(0)  # weights that wait for their ring, weights in it
     mask, held = np.int64(-1), np.int64(0)  # bits of the mask that waits, -1 for none; bits in the ring
-    cycle = 0
+    cycle, counting = 0, False
     while True:
         cycle += 1
         # What the ring's first beat has, block by block.
@@ -220,7 +221,7 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
                 enough = False
         whole = held >= lanes and enough and made < beats - 1
         write = row > 0 and row <= _BANKS - level
-        go = mask >= 0 and held + mask <= _RING_BITS
+        go = mask >= 0 and held <= _RING_BITS - _MASK_BITS
         take = False
         if chunk >= 0:
             row_free = row == 0 or write or steps[chunk, _WEIGHTS] == 0
@@ -233,8 +234,8 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
         if at < number:
             step = (chunk < 0 or take) if steps[at, _KIND] == _CHUNK else True
             if steps[at, _KIND] == _HEADER:
-                step = chunk < 0 and mask < 0
-        elif chunk < 0 and mask < 0:
+                step = chunk < 0 and mask < 0 and not counting
+        elif chunk < 0 and mask < 0 and not counting:
             done = True
         held += (mask if go else 0) - (lanes if whole else 0)
         level += (row if write else 0) - taken
@@ -244,6 +245,7 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
             made += 1
         row = 0 if write else row
         mask = -1 if go else mask
+        counting = go
         if take:
             row = max(row, steps[chunk, _WEIGHTS])
             mask = max(mask, steps[chunk, _MASK])

@@ -85,11 +85,11 @@ class MlwDecoder(wiring.Component):
             m.d.sync += beats.eq(beats - 1)
 
         # A chunk's indices and runs go on together, each to its own queue.
-        fault, take, row_valid = Signal(Fault), Signal(), Signal()
+        bad, take, row_valid = Signal(), Signal(), Signal()
         row_count, row = Signal.like(indices.count), Signal(data.ArrayLayout(signed(V_BITS), SLOTS), reset_less=True)
         row_free = ~row_valid | merger.row_ready
         m.d.comb += [
-            take.eq(reader.chunk_valid & (row_free | (indices.count == 0)) & runs.ready & (fault == Fault.NONE)),
+            take.eq(reader.chunk_valid & (row_free | (indices.count == 0)) & runs.ready & ~bad),
             *(part.chunk.eq(reader.chunk) for part in (indices, runs)),
             *(part.rules.eq(reader.rules) for part in (indices, runs)),
             *(part.take.eq(take) for part in (reader, indices, runs)),
@@ -100,10 +100,10 @@ class MlwDecoder(wiring.Component):
             indices.v.eq(reader.v),
             runs.ones.eq(indices.count),
             runs.fields.eq(indices.fields),
-            reader.empty.eq(~runs.valid),
             reader.over.eq(over),
             reader.missing.eq(room != 0),
-            reader.chunk_fault.eq(fault),
+            bad.eq(reader.chunk.cut | indices.padding.any() | runs.padding.any() | indices.wrong.any()),
+            reader.chunk_bad.eq(bad),
         ]
         with m.If(begin | over):
             m.d.sync += row_valid.eq(0)
@@ -112,24 +112,26 @@ class MlwDecoder(wiring.Component):
         with m.Elif(merger.row_ready):
             m.d.sync += row_valid.eq(0)
 
-        # Masks of more weights than were ordered go nowhere, nor do those that follow.
-        rest, fits = Signal(COUNT_BITS + 1), Signal()
+        # Masks are counted when they have gone on; behind those of more weights than were ordered nothing does.
+        pending, length = Signal(), Signal.like(runs.length, reset_less=True)
+        rest = Signal(COUNT_BITS + 1)
         m.d.comb += [
-            rest.eq(room - runs.length),
-            fits.eq(~rest[-1] & ~over),
-            merger.valid.eq(runs.valid & fits),
+            rest.eq(room - length),
+            merger.valid.eq(runs.valid & ~over),
             merger.mask.eq(runs.mask),
             merger.length.eq(runs.length),
-            runs.go.eq(merger.go | (runs.valid & ~fits)),
+            runs.go.eq(merger.go | over),
+            reader.empty.eq(~runs.valid & ~pending),
             merger.row_valid.eq(row_valid & ~over),
             merger.count.eq(row_count),
             merger.weights.eq(row),
         ]
+        m.d.sync += pending.eq(merger.go)
         with m.If(merger.go):
-            m.d.sync += room.eq(rest)
-        with m.If(runs.valid & ~fits & ~begin):
-            m.d.sync += over.eq(1)
-        self._check(m, reader, indices, runs, fault)
+            m.d.sync += length.eq(runs.length)
+        with m.If(pending & ~begin):
+            m.d.sync += [room.eq(rest), over.eq(over | rest[-1])]
+        self._check(m, reader, indices, runs)
 
         m.d.comb += [
             merger.more.eq(beats != 0),
@@ -159,7 +161,7 @@ class MlwDecoder(wiring.Component):
                     m.next = "Idle"
         return m
 
-    def _check(self, m: Module, reader: ChunkReader, indices: IndexDecoder, runs: RunDecoder, fault: Signal) -> None:
+    def _check(self, m: Module, reader: ChunkReader, indices: IndexDecoder, runs: RunDecoder) -> None:
         """What is wrong with a chunk, the first field first, and where."""
         chunk, rules = reader.chunk, reader.rules
         unary, coarse = chunk.indices & ~rules.raw, rules.zdiv == 3
@@ -187,5 +189,5 @@ class MlwDecoder(wiring.Component):
         ]
         for number, (when, kind, origin, marks) in enumerate(cases):
             with m.If(when) if number == 0 else m.Elif(when):
-                m.d.comb += [fault.eq(kind), trace.origin.eq(origin), trace.marks.eq(marks)]
+                m.d.comb += [reader.chunk_fault.eq(kind), trace.origin.eq(origin), trace.marks.eq(marks)]
                 m.d.comb += trace.strides.eq(int(kind is Fault.RANGE))

@@ -7,7 +7,7 @@ from amaranth.utils import bits_for, ceil_log2
 
 from hw.bits import any_of
 from hw.packet import Packet
-from hw.weights.mlw_ports import MASK_BITS, SLOTS, V_BITS, named, prefix_counts, rotated
+from hw.weights.mlw_ports import MASK_BITS, SLOTS, V_BITS, count_ones, named, prefix_counts, rotated
 from hw.weights.ports import Weights
 
 __all__ = ["LANES", "Merger"]
@@ -78,7 +78,7 @@ class Merger(wiring.Component):
         place = Signal(ceil_log2(_RING_BITS), reset_less=True)
         sight, whole = Signal(lanes), Signal()
         m.d.comb += [
-            self.go.eq(self.valid & (held + self.length <= _RING_BITS)),
+            self.go.eq(self.valid & (held <= _RING_BITS - MASK_BITS)),
             sight.eq(any_of([bits & (turn == k).replicate(lanes) for k, bits in enumerate(ring)])),
             whole.eq(held[ceil_log2(lanes) :].any()),
         ]
@@ -91,7 +91,7 @@ class Merger(wiring.Component):
 
         # Which of its ones have their weights.
         level, first = Signal(bits_for(_BANKS), reset_less=True), Signal(ceil_log2(_BANKS), reset_less=True)
-        ranks = prefix_counts(m, list(sight), "rank")
+        ranks = self._ranks(m, sight)
         total, served, serves, enough = ranks[-1], Signal(lanes), Signal(), Signal()
         reaches = Cat(ranks[lane] <= level for lane in range(_BLOCK, lanes, _BLOCK))
         m.d.comb += [
@@ -162,6 +162,18 @@ class Merger(wiring.Component):
             ]
         m.d.comb += self.idle.eq(free & ~self.made & ~served.any() & ~write & ~self.go)
         return m
+
+    def _ranks(self, m: Module, sight: Value) -> list[Value]:
+        """Ones before each lane, and all: of each block alone, and of all blocks before."""
+        ranks: list[Value] = []
+        base: Value = Const(0, 1)
+        for first in range(0, self._lanes, _BLOCK):
+            block = list(sight[first : first + _BLOCK])
+            inner = prefix_counts(m, block[:-1], f"inner_{first}")
+            ranks += [named(m, base + count, f"rank_{first}_{k}") for k, count in enumerate(inner)]
+            total = count_ones(m, block, f"block_{first}")
+            base = named(m, (base + total)[: bits_for(first + _BLOCK)], f"rank_{first + _BLOCK}")
+        return [*ranks, base]
 
     def _route(self, m: Module, banks: list[Value], first: Value, ranks: list[Value]) -> list[Value]:
         """Weight ``first + ranks[l]`` of the ring for each lane l that has one, anything for others."""

@@ -15,8 +15,9 @@ from hw.weights.ports import POSITION_BITS, Fault
 __all__ = ["ChunkReader"]
 
 _WDIV_PLACE, _PALETTE_PLACE = 18, 22
-# What `ChunkSizer` tells and `Chunk` holds.
-_COUNTED = ("indices", "runs", "base", "w_bits", "w_count", "z_count", "w_done", "z_done")
+# What `ChunkSizer` tells of a chunk while it is read, and while `chunk` holds it.
+_TOLD = ("indices", "runs", "base", "w_bits")
+_TOLD_LATER = ("w_count", "z_count", "w_done", "z_done")
 
 
 class ChunkReader(wiring.Component):
@@ -43,8 +44,8 @@ class ChunkReader(wiring.Component):
         No stage behind holds anything of the chunks before.
     over, missing : In
         The slices so far have more weights than were ordered, or fewer.
-    chunk_fault, chunk_trace : In
-        What is wrong with the chunk, which is not taken then, and where.
+    chunk_bad, chunk_fault, chunk_trace : In
+        Something is wrong with the chunk, which is not taken then; what, and where.
     rules : Out
     store, entry, v : Out
         Entry `entry` of the palette becomes `v`.
@@ -63,6 +64,7 @@ class ChunkReader(wiring.Component):
                 **dict.fromkeys(("begin", "take", "empty", "over", "missing"), In(1)),
                 "chunk_valid": Out(1),
                 "chunk": Out(Chunk(self._place_bits)),
+                "chunk_bad": In(1),
                 "chunk_fault": In(Fault),
                 "chunk_trace": In(Trace()),
                 "rules": Out(SliceRules()),
@@ -84,6 +86,8 @@ class ChunkReader(wiring.Component):
 
         m.submodules.header = header = HeaderFields()
         m.submodules.sizer = sizer = ChunkSizer()
+
+        m.d.comb += [self.chunk[name].eq(getattr(sizer, name)) for name in _TOLD_LATER]
 
         # Two words in sight: one is held, the other waits at the port. `place` is that of the bit before the next.
         low, low_last = Signal(word_bits, reset_less=True), Signal()
@@ -153,7 +157,7 @@ class ChunkReader(wiring.Component):
                     m.d.sync += [closed.eq(0), self.chunk_valid.eq(0)]
                     m.next = "Header"
             with m.State("Header"):
-                with m.If(self.chunk_valid & (self.chunk_fault != Fault.NONE)):
+                with m.If(self.chunk_valid & self.chunk_bad):
                     fail_chunk()
                 with m.Elif(self.empty & ~self.chunk_valid):
                     with m.If(self.over):
@@ -207,7 +211,7 @@ class ChunkReader(wiring.Component):
                             m.next = "Chunks"
             with m.State("Chunks"):
                 m.d.comb += [length.eq(sizer.ones), early.eq(sizer.early), w_bits.eq(sizer.w_bits), z_bits.eq(sizer.z_bits)]
-                with m.If(self.chunk_valid & (self.chunk_fault != Fault.NONE)):
+                with m.If(self.chunk_valid & self.chunk_bad):
                     fail_chunk()
                 with m.Elif(here & (~self.chunk_valid | self.take)):
                     m.d.comb += [sizer.step.eq(1), step.eq(~(low_last & crosses))]
@@ -218,7 +222,7 @@ class ChunkReader(wiring.Component):
                         chunk.crossed.eq(crosses & ~low_last),
                         chunk.cut.eq(low_last & crosses),
                         chunk.leads.eq(sizer.first & rules.runs & ~starts_with_run),
-                        *(chunk[name].eq(getattr(sizer, name)) for name in _COUNTED),
+                        *(chunk[name].eq(getattr(sizer, name)) for name in _TOLD),
                     ]
                     with m.If(~sizer.indices & ~sizer.runs):
                         m.next = "Header"

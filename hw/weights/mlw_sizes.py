@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.weights.mlw_format import RAW_SYMBOLS, RAW_SYMBOLS_WIDE, RAW_WIDE_BITS, UNARY_BITS_COARSE, W_AHEAD
-from hw.weights.mlw_ports import SLOTS, SliceRules, count_ones, prefix_counts, times
+from hw.weights.mlw_ports import SLOTS, SliceRules, count_ones, named, prefix_counts, times
 
 __all__ = ["HEAD_BITS", "LEFT_BITS", "ChunkSizer", "unary_fields"]
 
@@ -50,7 +50,7 @@ class ChunkSizer(wiring.Component):
     base, w_bits, z_bits : Out
         Bits of all three, and of the remainders of indices and of runs.
     w_count, z_count, w_done, z_done : Out
-        Symbols whose quotients end in the chunk, and whether they are the slice's last.
+        Symbols whose quotients ended in the chunk before, and whether they are the slice's last.
     """
 
     def __init__(self) -> None:
@@ -72,15 +72,21 @@ class ChunkSizer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         rules = self.rules
+        # What ended in the chunk before is taken off in this cycle: `w_left` and `z_left` are as they were before it.
         w_left, z_left = Signal(LEFT_BITS, reset_less=True), Signal(LEFT_BITS, reset_less=True)
-        w_any, z_any, first = (Signal(name=name, reset_less=True) for name in ("w_any", "z_any", "first_chunk"))
-        ahead = Signal(signed(6), reset_less=True)
-        w_waits, z_waits = Signal(_COUNT_BITS, reset_less=True), Signal(_COUNT_BITS, reset_less=True)
-        coarse, unary = Signal(), Signal()
-        # Once all indices are read, or all runs, how far they are apart does not matter.
+        w_ended, z_ended = Signal(_COUNT_BITS, reset_less=True), Signal(_COUNT_BITS, reset_less=True)
+        behind, ahead = Signal(signed(6), reset_less=True), Signal(signed(6))
+        first, coarse, unary = Signal(reset_less=True), Signal(), Signal()
+        w_few, z_few = self.w_done, self.z_done
         m.d.comb += [
-            self.indices.eq(w_any & (~rules.runs | ~z_any | (ahead < W_AHEAD))),
-            self.runs.eq(rules.runs & z_any & (~w_any | (ahead >= 0))),
+            w_few.eq(~w_left[_COUNT_BITS:].any() & (w_left[:_COUNT_BITS] <= w_ended)),
+            z_few.eq(~z_left[_COUNT_BITS:].any() & (z_left[:_COUNT_BITS] <= z_ended)),
+            self.w_count.eq(Mux(w_few, w_left, w_ended)),
+            self.z_count.eq(Mux(z_few, z_left, z_ended)),
+            ahead.eq(behind + w_ended),
+            # Once all indices are read, or all runs, how far they are apart does not matter.
+            self.indices.eq(~w_few & (~rules.runs | z_few | (ahead < W_AHEAD))),
+            self.runs.eq(rules.runs & ~z_few & (w_few | (ahead >= 0))),
             self.first.eq(first),
             coarse.eq(rules.zdiv == 3),
             unary.eq(self.indices & ~rules.raw),
@@ -92,10 +98,11 @@ class ChunkSizer(wiring.Component):
         ones, ends = Signal(_COUNT_BITS), Signal(_COUNT_BITS)
         m.d.comb += ones.eq(count_ones(m, list(unary0), "ones"))
         still = prefix_counts(m, list(~unary1), "still")
-        with m.Switch(ones):
-            for k in range(SLOTS + 1):
-                with m.Case(k):
-                    m.d.comb += ends.eq(SLOTS - k + still[k])
+        choices = [named(m, SLOTS - k + count, f"ends_{k}") for k, count in enumerate(still)]
+        for bit in range(_COUNT_BITS):
+            pairs = zip(choices[::2], [*choices[1::2], choices[-1]], strict=False)
+            choices = [named(m, Mux(ones[bit], odd, even), f"ends_{bit}_{k}") for k, (even, odd) in enumerate(pairs)]
+        m.d.comb += ends.eq(choices[0])
         w_full, z_full = Signal(_COUNT_BITS), Signal(_COUNT_BITS)
         wide = rules.width > RAW_WIDE_BITS
         raw_count = Mux(wide, RAW_SYMBOLS_WIDE, RAW_SYMBOLS)
@@ -105,44 +112,30 @@ class ChunkSizer(wiring.Component):
             w_full.eq(Mux(rules.raw, raw_count, Mux(rules.truncated, SLOTS, ends))),
             z_full.eq(count_ones(m, list(zeros), "zeros")),
         ]
-        w_few, z_few, early = Signal(), Signal(), Signal(bits_for(2 * SLOTS))
+        early = Signal(bits_for(2 * SLOTS))
         m.d.comb += [
-            w_few.eq(~w_left[_COUNT_BITS:].any() & (w_left[:_COUNT_BITS] <= w_full)),
-            z_few.eq(~z_left[_COUNT_BITS:].any() & (z_left[:_COUNT_BITS] <= z_full)),
-            self.w_count.eq(Mux(w_few, w_left, w_full) & self.indices.replicate(_COUNT_BITS)),
-            self.z_count.eq(Mux(z_few, z_left, z_full) & self.runs.replicate(_COUNT_BITS)),
-            self.w_done.eq(w_few),
-            self.z_done.eq(z_few),
             early.eq(Mux(unary, SLOTS, 0) + Mux(self.runs, Mux(coarse, UNARY_BITS_COARSE, SLOTS), 0)),
             self.base.eq(early + ones),
-            self.w_bits.eq(times(m, w_waits, rules.width, 9, "w_bits")),
+            self.w_bits.eq(times(m, self.w_count, rules.width, 9, "w_bits")),
             self.early.eq(early),
-            self.z_bits.eq(times(m, z_waits, rules.zdiv, 3, "z_bits")),
+            self.z_bits.eq(times(m, self.z_count, rules.zdiv, 3, "z_bits")),
             self.ones.eq(ones),
         ]
 
-        # The next chunk.
-        later = Signal(signed(6))
-        behind = ahead - (z_full & self.runs.replicate(_COUNT_BITS))
-        m.d.comb += later.eq(behind + (w_full & self.indices.replicate(_COUNT_BITS)))
         with m.If(self.step):
             m.d.sync += [
-                w_left.eq(w_left - self.w_count),
-                z_left.eq(z_left - self.z_count),
-                w_waits.eq(self.w_count),
-                z_waits.eq(self.z_count),
+                w_left.eq(Mux(w_few, 0, w_left - w_ended)),
+                z_left.eq(Mux(z_few, 0, z_left - z_ended)),
+                w_ended.eq(w_full & self.indices.replicate(_COUNT_BITS)),
+                z_ended.eq(z_full & self.runs.replicate(_COUNT_BITS)),
+                behind.eq(ahead - (z_full & self.runs.replicate(_COUNT_BITS))),
                 first.eq(0),
-                ahead.eq(later),
             ]
-            with m.If(self.indices & w_few):
-                m.d.sync += w_any.eq(0)
-            with m.If(self.runs & z_few):
-                m.d.sync += z_any.eq(0)
         with m.If(self.load):
             m.d.sync += [
                 w_left.eq(self.symbols),
                 z_left.eq(self.symbols + self.palette),
-                Cat(w_waits, z_waits, ahead).eq(0),
-                Cat(w_any, z_any, first).eq(7),
+                Cat(w_ended, z_ended, behind).eq(0),
+                first.eq(1),
             ]
         return m

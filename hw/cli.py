@@ -16,12 +16,12 @@ from golden.activations.scan import TILE_SCANS
 
 __all__ = ["rtl", "run_cosim"]
 
-_CODECS = "tile|raw|srlc|zrlc|zvc"
+_CODECS = "tile|raw|srlc|zrlc|zvc|prc|all"
 
 
 def rtl(
-    codec: Annotated[str, typer.Argument(metavar=_CODECS, help="tile: all modes in one stream.")],
-    lanes: Annotated[int, typer.Option(help="Symbols per cycle: 1, 2, 4 or 8.")] = 4,
+    codec: Annotated[str, typer.Argument(metavar=_CODECS, help="tile: all modes but prc; all: prc, too.")],
+    lanes: Annotated[int, typer.Option(help="Symbols per cycle: 1, 2, 4 or 8; with prc up to 4.")] = 4,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("thinwire-rtl"),
     word_bits: Annotated[int, typer.Option(help="Bits of a symbol: 4, 8 or 16.")] = 8,
     run_bits: Annotated[int, typer.Option(help="Bits of a run in srlc and zrlc, 1..8.")] = 3,

@@ -11,14 +11,20 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from golden.tile_format import GROUP_BYTES, GROUP_TILES, MODES, TileFormat
+from golden.tile_format import DEFAULT_MODES, GROUP_BYTES, GROUP_TILES, MODES, TileFormat
 from hw.activations.chooser import Chooser
 from hw.activations.index import IndexBuilder, IndexReader
+from hw.activations.plane_ring import PlaneRing
 from hw.activations.ports import word_bits
+from hw.activations.prc_decoder import PrcDecoder
+from hw.activations.prc_encoder import PrcEncoder
 from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.adaptive_encoder import AdaptiveEncoder
 from hw.axis import Channel, Shell
+from hw.mixed_decoder import MixedDecoder
+from hw.mixed_encoder import MixedEncoder
+from hw.mixed_ports import plain_format
 
 __all__ = ["datasheet", "datasheet_markdown"]
 
@@ -26,6 +32,8 @@ _CORES = {
     "encoder": (Encoder,),
     "decoder": (Decoder,),
     "adaptive_encoder": (AdaptiveEncoder, Chooser, Encoder),
+    "mixed_encoder": (MixedEncoder, Chooser, PrcEncoder, Encoder),
+    "mixed_decoder": (MixedDecoder, PlaneRing, PrcDecoder, Decoder),
     "index_builder": (IndexBuilder,),
     "index_reader": (IndexReader,),
 }
@@ -39,9 +47,13 @@ _FIELDS = {
     "check": "CRC of the payload",
     "base": "burst number: of the group's first tile, or of the tile's payload at the reader",
     "tiles": "tiles in the group, less one",
+    "height": "rows of the tile's planes, at least 1",
+    "width": "columns of the tile's planes, at least 1",
+    "channels": "planes of the tile, at least 1",
 }
 _COSTS = {"adaptive_encoder": ("chooser", "encoder"), "index_builder": ("index builder",)}
 _COSTS |= {"index_reader": ("index reader",), "encoder": ("encoder",), "decoder": ("decoder",)}
+_COSTS |= {"mixed_encoder": ("mixed encoder",), "mixed_decoder": ("mixed decoder",)}
 
 
 def datasheet(
@@ -63,7 +75,7 @@ def datasheet(
         "codec": codec,
         "format": asdict(fmt),
         "lanes": lanes,
-        "word_bits": word_bits(fmt, lanes),
+        "word_bits": word_bits(plain_format(fmt), lanes),
         "limits": _limits(fmt),
         "buffers": _buffers(fmt, lanes),
         "modules": [
@@ -147,7 +159,9 @@ def _cost(kind: str, fmt: TileFormat, lanes: int) -> list[dict[str, Any]]:
     """What `hw.area` measured for the module's cores; empty for a format that it does not measure."""
     path = Path(__file__).parent / "data" / "area.json"
     measured = json.loads(path.read_text()) if path.exists() else []
-    default = TileFormat(word_bits=fmt.word_bits, tile=(8, 8, 16) if fmt.word_bits == 16 else (8, 8, 32))
+    modes = MODES if "prc" in fmt.modes else DEFAULT_MODES
+    tile = (8, 8, 16) if fmt.word_bits == 16 else (8, 8, 32)
+    default = TileFormat(word_bits=fmt.word_bits, tile=tile, modes=modes)
     wanted = {(name, fmt.word_bits, lanes) for name in _COSTS[kind]} | {(name, 0, 0) for name in _COSTS[kind]}
     if fmt != default and not kind.startswith("index"):
         return []

@@ -39,9 +39,7 @@ CONFIGURATIONS = (
     (TileFormat(word_bits=16, run_bits=4, tile=(8, 8, 16)), 4),
     (TileFormat(word_bits=16, run_bits=8, tile=(8, 8, 16)), 8),
     (TileFormat(modes=MODES), 4),
-    (TileFormat(tile=(5, 6, 11), modes=MODES, burst_bytes=64), 2),
-    (TileFormat(word_bits=4, tile=(7, 9, 6), modes=("raw", "zvc", "prc")), 1),
-    (TileFormat(word_bits=16, tile=(4, 4, 12), modes=MODES), 4),
+    (TileFormat(word_bits=4, tile=(7, 9, 6), burst_bytes=64, modes=("raw", "zvc", "prc")), 2),
 )
 _STALLS = (
     Stalls(),
@@ -200,7 +198,7 @@ def read_vector(path: Path) -> Job:
     starts = np.append(0, np.cumsum([len(tile["values"]) for tile in tiles]))
     values = np.concatenate([tile["values"] for tile in tiles]).astype(symbol_dtype(fmt.word_bits))
     modes = np.array([tile["mode"] for tile in tiles], np.uint8)
-    shapes = np.array([tile["shape"] for tile in tiles])
+    shapes = np.array([tile.get("shape", (len(tile["values"]), 1, 1)) for tile in tiles])
     batch = batch_of_tiles(fmt, values, starts, vector["zero_point"], modes, shapes)
     damaged = np.array([tile["damage"] for tile in tiles], np.uint8)
     return Job(vector["lanes"], batch, Stalls(**vector["stalls"]), vector["adaptive"], damaged, vector["seed"])

@@ -12,7 +12,7 @@ import numpy as np
 from amaranth.lib import wiring
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from golden.tile_format import TileFormat
+from golden.tile_format import MODES, TileFormat
 from hw.activations.index import IndexBuilder, IndexReader
 from hw.activations.ports import HARDWARE_MODES, LANES
 from hw.activations.tile_decoder import Decoder
@@ -20,12 +20,15 @@ from hw.activations.tile_encoder import Encoder
 from hw.adaptive_encoder import AdaptiveEncoder
 from hw.axis import Channel, Shell
 from hw.datasheet import datasheet, datasheet_markdown
+from hw.mixed_decoder import MixedDecoder
+from hw.mixed_encoder import MixedEncoder
 from hw.vectors import Stream, hex_lines, module_streams, record_bits
 from hw.verilog import to_verilog
 
 __all__ = ["CODECS", "WAIVERS", "generate", "modules_of"]
 
 CODECS = {"tile": HARDWARE_MODES, **{mode: ("raw", mode) for mode in HARDWARE_MODES[1:]}, "raw": ("raw",)}
+CODECS |= {"prc": ("raw", "prc"), "all": MODES}
 VERSION = "0.1.0"
 
 WAIVERS = {
@@ -70,7 +73,14 @@ def modules_of(codec: str, fmt: TileFormat, lanes: int) -> tuple[Module, ...]:
         "index_builder": IndexBuilder,
         "index_reader": IndexReader,
     }
-    if len(fmt.modes) == 1:
+    if "prc" in fmt.modes:
+        del kinds["adaptive_encoder"], kinds["encoder"], kinds["decoder"]
+        kinds = {
+            "mixed_encoder": lambda: MixedEncoder(fmt, lanes),
+            "mixed_decoder": lambda: MixedDecoder(fmt, lanes),
+            **kinds,
+        }
+    elif len(fmt.modes) == 1:
         del kinds["adaptive_encoder"]
     return tuple(Module(f"thinwire_{codec}_{kind}", kind, make) for kind, make in kinds.items())
 

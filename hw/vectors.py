@@ -17,6 +17,10 @@ from hw.transfers import LAST, USER, Records, beats_of, fields_of, record_words,
 __all__ = ["Stream", "hex_lines", "module_streams", "sample_batch"]
 
 
+_LENGTHS = (1, 1, 2, 3, 5, 8, 9, 31, 64, 65, 100, 257)
+_SHAPES = ((1, 1, 1), (1, 1, 4), (2, 3, 1), (1, 5, 2), (3, 3, 3), (8, 8, 4), (7, 7, 8), (4, 6, 5), (8, 1, 12))
+
+
 @dataclass(frozen=True, eq=False)
 class Stream:
     """What passes a channel."""
@@ -28,8 +32,10 @@ class Stream:
 def sample_batch(fmt: TileFormat, adaptive: bool = False) -> Batch:
     """Tiles of one symbol, all zero, without zeros, sparse, of odd and of full size; in every mode, or the best."""
     rng = np.random.default_rng(7)
-    full = fmt.tile_symbols
-    lengths = [min(length, full) for length in (1, 1, 2, 3, 5, 8, 9, 31, 64, 65, 100, 257, full)]
+    shapes = np.array([(min(length, fmt.tile_symbols), 1, 1) for length in (*_LENGTHS, fmt.tile_symbols)])
+    if "prc" in fmt.modes:
+        shapes = np.minimum([*_SHAPES, fmt.tile], fmt.tile)
+    lengths = shapes.prod(axis=1).tolist()
     parts, modes = [], []
     top = 1 << fmt.word_bits
     zero_point = 3
@@ -37,15 +43,18 @@ def sample_batch(fmt: TileFormat, adaptive: bool = False) -> Batch:
         for k, length in enumerate(lengths):
             values = rng.integers(0, top, length)
             share = (0.0, 1.0, 0.5, 0.9, 0.05)[k % 5]
+            if "prc" in fmt.modes and k % 3 == 0:
+                values = np.cumsum(values % 3) % top
             values[rng.random(length) < share] = zero_point
             parts.append(values)
             modes.append(number)
     starts = np.append(0, np.cumsum([part.size for part in parts]))
     values = np.concatenate(parts).astype(symbol_dtype(fmt.word_bits))
-    batch = batch_of_tiles(fmt, values, starts, zero_point, None if adaptive else np.array(modes, np.uint8))
+    shapes = np.tile(shapes, (len(fmt.modes), 1))
+    batch = batch_of_tiles(fmt, values, starts, zero_point, None if adaptive else np.array(modes, np.uint8), shapes)
     if batch.bursts.max() > MAX_BURSTS:
         fits = np.where(batch.bursts > MAX_BURSTS, 0, batch.modes).astype(np.uint8)
-        return batch_of_tiles(fmt, values, starts, zero_point, fits)
+        return batch_of_tiles(fmt, values, starts, zero_point, fits, shapes)
     return batch
 
 
@@ -55,16 +64,19 @@ def module_streams(kind: str, channels: dict[str, Channel], fmt: TileFormat) -> 
     Parameters
     ----------
     kind : str
-        ``encoder``, ``adaptive_encoder``, ``decoder``, ``index_builder`` or ``index_reader``.
+        ``encoder``, ``adaptive_encoder``, ``decoder``, ``mixed_encoder``, ``mixed_decoder``, ``index_builder`` or
+        ``index_reader``.
     channels : dict of str to Channel
         Its streams by prefix.
     fmt : TileFormat
     """
-    batch = sample_batch(fmt, adaptive=kind == "adaptive_encoder")
+    batch = sample_batch(fmt, adaptive=kind in ("adaptive_encoder", "mixed_encoder"))
     makers = {
         "encoder": _encoder,
         "adaptive_encoder": _encoder,
         "decoder": _decoder,
+        "mixed_encoder": _encoder,
+        "mixed_decoder": _decoder,
         "index_builder": _builder,
         "index_reader": _reader,
     }
@@ -76,12 +88,20 @@ def _encoder(channels: dict[str, Channel], batch: Batch) -> dict[str, Records]:
     order = {"mode": batch.modes, "zero_point": batch.zero_point, "number": batch.numbers}
     if any(field.name == "told" for field in channels["s_axis_tile"].fields):
         order |= {"mode": 0, "told": 0}
+    order |= _shapes(channels["s_axis_tile"], batch)
     return {
         "s_axis_tile": fields_of(channels["s_axis_tile"], order),
         "s_axis": beats_of(channels["s_axis"], batch.values, batch.starts),
         "m_axis": words_of(channels["m_axis"], batch.words, batch.spans),
         "m_axis_entry": fields_of(channels["m_axis_entry"], _entry(batch)),
     }
+
+
+def _shapes(channel: Channel, batch: Batch) -> dict[str, NDArray[np.int64]]:
+    """What an order says of the tile's shape, if it does."""
+    names = ("height", "width", "channels")
+    asked = {field.name for field in channel.fields}
+    return {name: batch.shapes[:, axis] for axis, name in enumerate(names) if name in asked}
 
 
 def _entry(batch: Batch) -> dict[str, NDArray[np.integer]]:
@@ -91,6 +111,7 @@ def _entry(batch: Batch) -> dict[str, NDArray[np.integer]]:
 def _decoder(channels: dict[str, Channel], batch: Batch) -> dict[str, Records]:
     """The last tile but one has a wrong CRC in its entry: its error comes out with its last beat."""
     order = {"count": batch.counts, "zero_point": batch.zero_point, "number": batch.numbers}
+    order |= _shapes(channels["s_axis_tile"], batch)
     entry = _entry(batch)
     entry["check"] = entry["check"].copy()
     entry["check"][-2] ^= 1

@@ -144,7 +144,7 @@ class PlaneGather(wiring.Component):
             self.i.ready.eq(self.i_tile.valid & self.i_tile.ready),
             accept.eq(self.i.valid & self.i.ready),
         ]
-        part, row_end = Signal(range(turns)), Signal()
+        part, row_end = Signal(range(max(2, turns))), Signal()
         m.d.comb += row_end.eq(beat.last | (part == turns - 1))
         after = Signal(row_bits)
         m.d.comb += after.eq(written + (accept & row_end))

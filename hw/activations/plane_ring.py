@@ -90,7 +90,7 @@ class PlaneRing(wiring.Component):
             walk.places.eq(planes.data.places),
             walk.base.eq(base),
         ]
-        part, row_end = Signal(range(turns)), Signal()
+        part, row_end = Signal(range(max(2, turns))), Signal()
         m.d.comb += row_end.eq(beat.last | (part == turns - 1))
         with m.If(beats_go):
             m.d.sync += part.eq(Mux(row_end, 0, part + 1))
@@ -156,7 +156,7 @@ class PlaneRing(wiring.Component):
         size, beat = shape.size, self.o.payload
         turned = banks[0].read_data[size:]
         symbols = [data.View(shape, value) for value in rotated([bank.read_data[:size] for bank in banks], turned)]
-        part = Signal(range(turns), name="part_out")
+        part = Signal(range(max(2, turns)), name="part_out")
         with m.Switch(part):
             for n in range(turns):
                 with m.Case(n):

@@ -116,7 +116,7 @@ class UnitQueue(wiring.Component):
 
         # The queue: unit 0 is next, and those behind the last are zero.
         queue = [Signal(size, name=f"queue_{n}") for n in range(_DEPTH)]
-        ranks = [Signal(range(lane + 1), name=f"rank_{lane}") for lane in range(lanes)]
+        ranks = [Signal(range(max(2, lane + 1)), name=f"rank_{lane}") for lane in range(lanes)]
         m.d.comb += [rank.eq(sum(self.asks[:lane])) for lane, rank in enumerate(ranks) if lane]
         for lane, rank in enumerate(ranks):
             with m.Switch(rank):

@@ -106,9 +106,12 @@ class QuantizationRow(_Model):
 
 
 class Summary(_Model):
-    """A run. ``entropy_ratio`` is None where every activation is constant."""
+    """A run. ``entropy_ratio`` is None where every activation is constant; `notes` tell what is not modelled.
 
-    schema_version: Literal[1] = 1
+    Schema 1 had no notes.
+    """
+
+    schema_version: Literal[1, 2] = 2
     thinwire_version: str
     network: str
     images: tuple[str, ...]
@@ -127,6 +130,7 @@ class Summary(_Model):
     quantization: tuple[QuantizationRow, ...]
     energy_constants: tuple[dict[str, Any], ...]
     layers: tuple[LayerRow, ...]
+    notes: tuple[str, ...] = ()
 
     def codec(self, name: str) -> CodecTotals:
         """Totals of one codec."""
@@ -161,6 +165,7 @@ def summarize(result: Result) -> Summary:
         ),
         energy_constants=tuple(asdict(constant) for constant in CONSTANTS.values()),
         layers=tuple(_layer_row(result, number) for number in range(len(network.layers))),
+        notes=network.notes,
     )
 
 

@@ -45,6 +45,8 @@ def print_summary(summary: Summary, console: Console) -> None:
     peaks = ", ".join(f"{row.layout} {row.peak_bytes / 1e3:.1f} kB" for row in summary.footprints)
     console.print(f"peak footprint of the activations: {peaks}")
     console.print(f"{summary.round_trip_tensors} tensors coded with {summary.config['codec']} and restored: all equal")
+    for note in summary.notes:
+        console.print(note, highlight=False, markup=False)
 
 
 def print_codecs(rows: Sequence[dict[str, Any]], console: Console) -> None:

@@ -1,12 +1,14 @@
 """The summary of the hand-made network over two images, figure by figure, and the frozen schema."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hand import CONFIG, dense_symbols, hand_result, symbols
+from rich.console import Console
 from tiny_models import model
 
 from sim.config import RunConfig
@@ -15,6 +17,7 @@ from sim.images import Photo
 from sim.network import load_network
 from sim.run import run
 from sim.summary import Spread, Summary, summarize
+from sim.terminal import print_summary
 
 SCHEMA = Path(__file__).parents[1] / "data" / "summary.schema.json"
 
@@ -127,6 +130,14 @@ def test_constant_activations_have_no_entropy_to_bound_them():
 def test_one_image_has_no_spread():
     spread = summarize(hand_result(CONFIG, dense_symbols())).codec("zvc").ratio_images
     assert spread == Spread(mean=1.2, std=0, min=1.2, max=1.2)
+
+
+def test_what_is_not_modelled_is_told(capsys):
+    result = hand_result(CONFIG, dense_symbols())
+    told = summarize(replace(result, network=replace(result.network, notes=("operator 'Odd' is not known",))))
+    assert told.notes == ("operator 'Odd' is not known",)
+    print_summary(told, Console(width=200))
+    assert "operator 'Odd' is not known" in capsys.readouterr().out
 
 
 def test_json_restores_the_summary(summary):

@@ -9,13 +9,16 @@ from golden.activations.scan import scan_order
 from golden.tile_format import TileFormat
 from golden.tile_stream import encode_tensor, tensor_sizes
 from sim.accelerator import load_accelerator
+from sim.coded_tensors import coded_images
 from sim.config import RunConfig
 from sim.external import Transactions
 from sim.images import PHOTOS, load_images
 from sim.lite0 import build_lite0
 from sim.network import load_network
+from sim.network_plan import plan_network
+from sim.run import record
 from sim.simulated_layer import SimulationConfig, _codec_cycles
-from sim.simulation import run_simulation
+from sim.simulation import simulate_plans
 from sim.tile_plan import tile_symbols
 from sim.tile_times import no_times, tile_times
 from sim.timing import SHELL_CYCLES, CodecTiming
@@ -88,11 +91,15 @@ def test_units_take_the_tiles_of_a_step_in_turn():
 
 
 def test_codecs_of_the_mobile_preset_do_not_slow_it_down():
-    mobile, network = load_accelerator("mobile"), load_network(build_lite0())
-    photos = load_images(PHOTOS)[:1]
+    mobile, network, run = load_accelerator("mobile"), load_network(build_lite0()), RunConfig("best")
+    samples = record(network, load_images(PHOTOS)[:1], 127, 128, 8)
+    inner = {tensor.name for tensor in network.activations}
+    images = tuple(coded_images(network, run, mobile.ports.activations.symbols_per_cycle, samples, inner))
 
     def times(units: int | None) -> tuple[float, float]:
-        result = run_simulation(SimulationConfig(mobile, RunConfig("best"), "mlw", codec_units=units), network, photos)
+        config = SimulationConfig(mobile, run, "packed", codec_units=units)
+        plans, placed = plan_network(config, network, {})
+        result = simulate_plans(config, network, plans, placed, images, ("one",))
         return sum(layer.time_ns for layer in result.coded), sum(layer.time_ns for layer in result.raw)
 
     coded, raw = times(None)

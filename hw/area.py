@@ -31,12 +31,14 @@ from subprocess import run
 
 from amaranth.lib import wiring
 
-from golden.tile_format import TileFormat
+from golden.tile_format import MODES, TileFormat
 from hw.activations.chooser import Chooser
 from hw.activations.index import IndexBuilder, IndexReader
 from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.axis import Shell
+from hw.mixed_decoder import MixedDecoder
+from hw.mixed_encoder import MixedEncoder
 from hw.verilog import to_rtlil
 
 __all__ = ["DESIGNS", "SEEDS", "Cost", "Design", "main", "measure", "select", "table"]
@@ -149,8 +151,11 @@ def _designs() -> tuple[Design, ...]:
     wide = TileFormat(word_bits=16, tile=(8, 8, 16))
     formats = [(TileFormat(), lanes) for lanes in (1, 2, 4, 8)] + [(wide, 4)]
     cores = (("encoder", Encoder), ("decoder", Decoder), ("chooser", Chooser))
+    every = TileFormat(modes=MODES)
+    mixed = (("mixed encoder", MixedEncoder), ("mixed decoder", MixedDecoder))
     return (
         *(_codec(name, core, fmt, lanes) for name, core in cores for fmt, lanes in formats),
+        *(_codec(name, core, every, lanes) for name, core in mixed for lanes in (1, 2, 4)),
         Design("index builder", 0, 0, IndexBuilder),
         Design("index reader", 0, 0, IndexReader),
     )

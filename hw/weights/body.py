@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from hw.bits import any_of
 from hw.packet import Packet
 from hw.weights.ports import POSITION_BITS
-from hw.weights.sums import less_one, total
+from hw.weights.sums import less_one, shifted, total
 
 __all__ = ["BODY_WORDS_BITS", "PART_WORDS_BITS", "PLACE_BITS", "SIGHT_BITS", "WORD_BITS", "BodyReader"]
 
@@ -96,11 +96,7 @@ class BodyReader(wiring.Component):
             self.short.eq(ended & ~has_high & self.cut),
             self.dry.eq((ended & ~has_high & ~has_low) | self.short),
         ]
-        # The window: the largest shift first, as what it leaves is narrow.
-        sight = Cat(low, high[: SIGHT_BITS - 1])
-        for k in reversed(range(PLACE_BITS)):
-            sight = Mux(place[k], sight[1 << k :], sight)[: SIGHT_BITS + (1 << k) - 1]
-        m.d.comb += self.sight.eq(sight)
+        m.d.comb += self.sight.eq(shifted(m, Cat(low, high[: SIGHT_BITS - 1]), place, SIGHT_BITS))
 
         with m.If(moves):
             m.d.sync += [low.eq(high), has_low.eq(has_high)]

@@ -232,7 +232,7 @@ class CodeLoader(wiring.Component):
                     begin_table()
 
     def _lengths(self, m: Module, of_weights, count, new_count, length, last) -> tuple[Signal, ...]:
-        """One length: its limit and base. A cycle later: numbers without codeword, too many codewords, limit, the last."""
+        """One length: its limit and base. A cycle later: numbers left, if too few; limit; is it the last."""
         # `slack`: numbers of this length that begin no codeword so far. `place`: codewords so far.
         slack, limit, place, over = Signal(LONGEST + 1), Signal(LONGEST + 1), Signal(INDEX_BITS + 1), Signal()
         start, limit_now, slack_now = (Signal(LONGEST + 2, name=n) for n in ("start", "limit_now", "slack_now"))

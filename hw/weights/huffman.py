@@ -21,7 +21,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from golden.weights.canonical import LONGEST, MOST_SYMBOLS
-from hw.weights.sums import not_below, total
+from hw.weights.sums import not_below, shifted, total
 
 __all__ = ["INDEX_BITS", "LONGEST_OF_SLOT", "SIZE_BITS", "WINDOW_BITS", "Code", "CodeIndex", "CodeWindow"]
 
@@ -107,9 +107,10 @@ class CodeIndex(wiring.Component):
         bases = [Mux(is_second, second[f"base_{n}"], first[f"base_{n}"]) for n in range(1, self.longest + 1)]
         # All lengths at one end: shifting by what is missing leaves the codeword as a number.
         aligned = Cat(Const(0, (1 << len(size_less_1)) - self.longest), reversed(seen))
-        for k in reversed(range(len(size_less_1))):
-            aligned = Mux(size_less_1[k], aligned, aligned[1 << k :])
-        index = total(aligned[:INDEX_BITS], _pick(bases, size_less_1), INDEX_BITS)
+        number = shifted(m, aligned, ~size_less_1, INDEX_BITS)
+        base = Signal(INDEX_BITS)
+        m.d.comb += base.eq(_pick(bases, size_less_1))
+        index = total(number, base, INDEX_BITS)
         m.d.comb += self.index.eq(Cat(index, is_second))
         return m
 

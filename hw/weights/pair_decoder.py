@@ -15,7 +15,7 @@ from hw.weights.pair_checks import Checked, PairChecks
 from hw.weights.pair_ports import Form, PairOrder, Symbols
 from hw.weights.ports import POSITION_BITS, Fault, Report, Weights
 from hw.weights.sparse import RUN_BITS, Expander, offset_bits
-from hw.weights.sums import difference, less_one, not_below, total
+from hw.weights.sums import difference, less_one, not_below, shifted, total
 
 __all__ = ["PairDecoder"]
 
@@ -149,9 +149,7 @@ class PairDecoder(wiring.Component):
             stop.eq(Mux(block == order.entries, order.bits, points.read_data)),
             next_at.eq(total(at, window.size, PLACE_BITS + 1)),
         ]
-        following = Cat(held, body.sight)
-        for k in reversed(range(SIZE_BITS)):
-            following = Mux(window.size[k], following[1 << k :], following)[: WINDOW_BITS + (1 << k) - 1]
+        following = shifted(m, Cat(held, body.sight), window.size, WINDOW_BITS)
         begun = Cat(order.table_bits[:PLACE_BITS].any(), order.bits[:PLACE_BITS].any())
         self._codewords(m, window, body, held, at, second, end_words, end_place, lapsed, final, symbols)
         m.d.comb += [window.codes[k].eq(loader.codes[k]) for k in range(2)]

@@ -1,13 +1,13 @@
-"""Sums and comparisons of little depth.
+"""Sums, comparisons and shifts of little depth.
 
 An adder that is written as ``+`` comes out of technology mapping as a chain of carries, three levels a bit. Here only
 three bits at a time are such a chain; each part is worked out for both carries, and the carry of the part below
 chooses: one level a part.
 """
 
-from amaranth.hdl import Cat, Const, Mux, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-__all__ = ["difference", "less_one", "more_one", "not_below", "total"]
+__all__ = ["difference", "less_one", "more_one", "not_below", "shifted", "total"]
 
 _PART_BITS = 3
 
@@ -51,6 +51,15 @@ def not_below(number: Value, limit: Value) -> Value:
         ]
         parts = merged + parts[len(parts) & ~1 :]
     return parts[0][1]
+
+
+def shifted(m: Module, value: Value, places: Value, bits: int) -> Value:
+    """The `bits` bits of `value` from bit `places` on, zeros behind its end; the largest shift first."""
+    for k in reversed(range(len(places))):
+        step = Signal(bits + (1 << k) - 1, name=f"shifted_{1 << k}")
+        m.d.comb += step.eq(Mux(places[k], value[1 << k :], value))
+        value = step
+    return value
 
 
 def _widened(value: Value, bits: int) -> Value:

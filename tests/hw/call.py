@@ -18,15 +18,15 @@ class Trace:
 
 
 def call(
-    core, inputs: Mapping[str, Sequence[int]], counts: Mapping[str, int], stall="none", seed=7
+    core, inputs: Mapping[str, Sequence[int]], counts: Mapping[str, int], stall="none", seed=7, patience=24
 ) -> dict[str, Trace]:
     """Send `inputs` (payloads as integers, by port) through `core`; collect `counts` transfers of each output.
 
     Stalls: ``none``; ``random`` on all ports; ``after_valid``, sinks ready only in a cycle after they saw valid.
     After the end the core runs on for a while, and must not send more. Fails if the end is not reached within a
-    deadline scaled to the data.
+    deadline of `patience` cycles for each transfer.
     """
-    deadline = 300 + 24 * (sum(map(len, inputs.values())) + sum(counts.values()))
+    deadline = 300 + patience * (sum(map(len, inputs.values())) + sum(counts.values()))
     traces = {name: Trace([], []) for name in (*inputs, *counts)}
     now = 0
     after = None

@@ -91,7 +91,7 @@ def decode(
     counts = [tensor.encoded.count for tensor in tensors]
     inputs = {"order": [tensor.order for tensor in tensors], "i": [word for body in bodies for word in words(body)]}
     beats = sum(-(-count // core.lanes) for count in counts)
-    trace = call(core, inputs, {"o": beats, "report": len(tensors)}, stall)
+    trace = call(core, inputs, {"o": beats, "report": len(tensors)}, stall, patience=200)
     return results(trace, counts, core.lanes, core.weight_bits), trace
 
 

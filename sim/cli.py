@@ -164,8 +164,15 @@ def cosim(
     lanes: Annotated[int, typer.Option(help="Symbols per cycle: 1, 2, 4 or 8; with prc up to 4.")] = 4,
     run_bits: RunBitsOption = 3,
     word_bits: WordBitsOption = 8,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="The weights instead, through the decompressor; --codec: all, or one.")
+    ] = False,
+    density: Annotated[float | None, typer.Option(help="Share of weights that stays; by default the codec's.")] = None,
 ) -> None:
     """Send every activation of one image through encoder and decoder RTL in Verilator; compare bits and cycles."""
+    if weights:
+        _cosim_weights(model, codec, density)
+        return
     known = "best" if codec == "all" else codec
     fmt = RunConfig(known, run_bits=run_bits, word_bits=word_bits, tile=parse_tile("auto", word_bits)).format_of(known)
     fmt = replace(fmt, modes=MODES) if codec == "all" else fmt
@@ -208,6 +215,24 @@ def cosim(
         return timing.cycles_off(*tiles, batch.words, batch.bursts, encoded, decoded)
 
     if not hw_cli.run_cosim(tensors, len(network.activations), lanes, fmt, cycles_off):
+        raise typer.Exit(1)
+
+
+def _cosim_weights(path: Path | None, codec: str, density: float | None) -> None:
+    """All weights of a network through the RTL, in one codec or in each."""
+    from hw.weights.cli import run_weight_cosim
+    from sim.graph import read_model
+    from sim.lite0 import build_lite0
+    from sim.timing_weights import weight_cycles
+    from sim.weights_cosim import COSIM_CODECS, coded_weights
+
+    model = read_model(path) if path else build_lite0()
+    right = True
+    for name in COSIM_CODECS if codec in ("all", "best") else (codec,):
+        tensors = coded_weights(model, name, density)
+        title = f"{name}, {100 * (1 - tensors.recipe.density):g} % zeros, out as {tensors.form}"
+        right &= run_weight_cosim(title, tensors, len(tensors), tensors.form, weight_cycles)
+    if not right:
         raise typer.Exit(1)
 
 

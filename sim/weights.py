@@ -35,6 +35,7 @@ __all__ = [
     "find_weights",
     "order0_bits",
     "parse_settings",
+    "store",
 ]
 
 SCOPES = ("layer", "network")
@@ -215,6 +216,17 @@ def compress(model: onnx.ModelProto, recipe: Recipe) -> WeightFile:
             empty = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
             tensor.CopyFrom(empty)
     return WeightFile(tensors, skeleton.SerializeToString(deterministic=True))
+
+
+def store(weight: Weight, recipe: Recipe) -> StoredWeights:
+    """Code one tensor, pruned by itself.
+
+    Raises
+    ------
+    ValueError
+        If the codec cannot hold it.
+    """
+    return _store(weight, prune(weight.values, recipe.density), recipe)
 
 
 def _pruned(weights: list[Weight], recipe: Recipe) -> list[NDArray[Any]]:

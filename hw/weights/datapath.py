@@ -17,6 +17,7 @@ from hw.weights.narrower import BF16, FP16, INT8, INT16
 from hw.weights.pair_decoder import PairDecoder
 from hw.weights.pair_ports import Form
 from hw.weights.ports import COUNT_BITS, POSITION_BITS, Fault, Weights
+from hw.weights.unpack import Unpacker
 
 __all__ = ["FORM_BITS", "Datapath", "Descriptor", "Engine", "Verdict", "Where"]
 
@@ -33,6 +34,8 @@ class Engine(enum.Enum, shape=2):
     """hw/weights/pair_decoder.py: Huffman codes, zero runs, relative indices."""
     MLW = 2
     """hw/weights/mlw.py: Ethos-U streams."""
+    PACKED = 3
+    """hw/weights/unpack.py: plain fields, two's complement."""
 
 
 class Where(enum.Enum, shape=2):
@@ -62,7 +65,7 @@ class Descriptor(data.StructLayout):
     ``tables``          number of the word that holds the exponents (``FIELDS`` without planes)
     ``second``          the second exponent, of task B, counts
     ``check``           CRC-32 of the body
-    ``selection``       ``FIELDS``: see `Selection`; its form is ignored
+    ``selection``       ``FIELDS``: see `Selection`; its form is ignored. ``PACKED``: its width alone, 2..8
     ``pair_form``       ``PAIRS``: this and the following; see `hw.weights.pair_ports.PairOrder`
     ``slice_weights``   integers to floats: see `hw.weights.dequant.DequantOrder`
     ``slices``          the same
@@ -176,6 +179,7 @@ class Datapath(wiring.Component):
             Engine.FIELDS: lambda: Fusion(BUS_BITS),
             Engine.PAIRS: lambda: PairDecoder(WIDE_LANES, 32, entries=self.entries),
             Engine.MLW: lambda: MlwDecoder(_MLW_LANES, BUS_BITS),
+            Engine.PACKED: lambda: Unpacker(WIDE_LANES),
         }
         decoders = {engine: makers[engine]() for engine in self.engines}
         for engine, decoder in decoders.items():
@@ -286,6 +290,8 @@ class Datapath(wiring.Component):
                 ]
             elif engine is Engine.MLW:
                 m.d.comb += told.narrow.eq(order.form == INT8)
+            elif engine is Engine.PACKED:
+                m.d.comb += [told.width.eq(order.selection.width), told.negative.eq(1)]
             else:
                 names = (
                     "index_bits",
@@ -312,6 +318,16 @@ class Datapath(wiring.Component):
         if pairs := decoders.get(Engine.PAIRS):
             with m.If(order.engine == Engine.PAIRS):
                 m.d.comb += [wide.p.eq(pairs.o.p), wide.valid.eq(pairs.o.valid), pairs.o.ready.eq(wide.ready)]
+        if packed := decoders.get(Engine.PACKED):
+            with m.If(order.engine == Engine.PACKED):
+                m.d.comb += [
+                    wide.valid.eq(packed.o.valid),
+                    packed.o.ready.eq(wide.ready),
+                    wide.p.last.eq(packed.o.p.last),
+                ]
+                m.d.comb += [wide.p.data[name].eq(packed.o.p.data[name]) for name in ("tail", "error")]
+                for source, target in zip(packed.o.p.data.symbols, wide.p.data.symbols, strict=True):
+                    m.d.comb += target.eq(source.as_signed())
         m.d.comb += [
             cutter.i.p.eq(wide.p),
             dequant.i.p.eq(wide.p),

@@ -18,6 +18,7 @@ from golden.weights.fusion import BitPlaneFormat, BlockFusionFormat, Task
 from golden.weights.huffman import Huffman
 from golden.weights.mlw import Mlw
 from golden.weights.narrow import FORMS, block_integers, float_patterns
+from golden.weights.packed import Packed
 from golden.weights.relative import RelativeIndex
 from golden.weights.rescale import fixed_scales, rescale
 from golden.weights.runs import ZeroRuns
@@ -82,6 +83,8 @@ def job_of(tensor: StoredWeights, form: str = "int8") -> Job:
         return _job(fields, encoded, body, form, expected)
     if isinstance(codec, Mlw):
         fields = {"engine": Engine.MLW, "head": scale_words + words_for(encoded.entry_bits)}
+    elif isinstance(codec, Packed):
+        fields = {"engine": Engine.PACKED, "head": scale_words, "selection": {"width": codec.format.bits}}
     else:
         fields = {"engine": Engine.PAIRS, "head": scale_words} | _pair_fields(codec, encoded)
     fields |= _slices(tensor.scales, encoded.shape)

@@ -1,0 +1,56 @@
+"""Cycles of the weight decompressor, from a tensor's descriptor to its verdict, both included.
+
+Nothing is fitted: a body's words come in every cycle, weights are taken in every cycle, and each term counts what the
+hardware does (hw/weights/datapath.py; tests and ``thinwire cosim --weights`` hold the sum equal to it)::
+
+    cycles = ceil(words in front / 2) + decoder + 6
+
+Words in front are what the decoder does not read: gains and offsets, and for all but Huffman-coded tensors the tables
+and entry points; two pass in a cycle. The decoder counts from its order to its report or, if that is later, to the
+cycle behind its last beat. One of plain fields takes a beat in every cycle, of 4 weights for block floats and fused
+pairs (from 128 bits), of 16 for packed integers. What comes before and after: the descriptor, the start of the body,
+the check, the last beat and the verdict.
+"""
+
+from __future__ import annotations
+
+from golden.bits import words_for
+from golden.weights.blockfloat import BlockFloat
+from golden.weights.container import StoredWeights
+from golden.weights.mlw import Mlw
+from golden.weights.packed import Packed
+from sim.timing_mlw import decode_times
+
+__all__ = ["weight_cycles"]
+
+_FIELD_LANES, _PACKED_LANES = 4, 16
+_FIELD_STAGES, _PACKED_STAGES = 7, 5
+_AROUND = 6
+
+
+def weight_cycles(tensor: StoredWeights) -> int | None:
+    """Cycles of a tensor with weights: integers leave as int8, floats as 16 bits.
+
+    None where the codec has no model.
+    """
+    encoded, codec = tensor.encoded, tensor.codec
+    words = _scale_words(tensor)
+    if isinstance(codec, BlockFloat):
+        return _around(words + words_for(encoded.table_bits), -(-encoded.count // _FIELD_LANES) + _FIELD_STAGES)
+    if isinstance(codec, Packed):
+        return _around(words, -(-encoded.count // _PACKED_LANES) + _PACKED_STAGES)
+    if isinstance(codec, Mlw):
+        times = decode_times(encoded.words, encoded.bits, encoded.count)
+        return _around(words + words_for(encoded.entry_bits), max(int(times.beats[-1]) + 1, times.report))
+    return None
+
+
+def _around(words: int, decoder: int) -> int:
+    """All cycles, of the decoder's own and those of the words in front of its."""
+    return -(-words // 2) + decoder + _AROUND
+
+
+def _scale_words(tensor: StoredWeights) -> int:
+    """Words of gains and offsets in front of a body."""
+    scales = tensor.scales
+    return words_for(32 * scales.gain.size) * (1 + scales.has_offsets) if scales else 0

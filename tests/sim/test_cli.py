@@ -70,13 +70,17 @@ def test_a_missing_network_is_refused(folder, capfd):
     assert refused(capfd, folder, "report", "no.onnx") == "network must be a file that exists, not 'no.onnx'"
 
 
+def of_a_vendor() -> onnx.ModelProto:
+    made = model("p = Conv(x, w) y = Relu(p)", w=(4, 3, 1, 1))
+    made.graph.node[1].domain = "com.vendor"
+    made.opset_import.append(onnx.helper.make_opsetid("com.vendor", 1))
+    return made
+
+
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (
-            model("p = Conv(x, w) y = Hardmax(p)", w=(4, 3, 1, 1)),
-            "operator must be one the simulator can place, not 'H",
-        ),
+        (of_a_vendor(), "operator must be one the simulator can place, not 'com.vendor.Relu' (node 'y')"),
         (network(w=np.full((4, 3, 1, 1), np.nan, np.float32)), "tensor 'a' must hold finite values, not NaN"),
         (network(v=np.full((2, 4, 1, 1), np.inf, np.float32)), "tensor 'y' must hold finite values, not NaN"),
         (network(v=np.ones((2, 5, 1, 1), np.float32)), "network must run on its input: "),

@@ -25,6 +25,8 @@ __all__ = ["WAITING_TILES", "Chooser", "ring_beats", "saved_bits"]
 WAITING_TILES = 62
 _TILE_BITS = 6
 _SPARE_BEATS = 8
+# Of a sum: those that are added up while the carry of the others is under way.
+_UPPER_BITS = 5
 
 
 def ring_beats(fmt: TileFormat, lanes: int) -> int:
@@ -284,8 +286,13 @@ def _total(m, name: str, which: Value, parts: list[int], bounds, counted: Value,
             with m.Case(number):
                 m.d.sync += part.eq(value)
     kept = total & (~first).replicate(len(total))
+    # The uppermost bits are ready for a carry and for none.
+    upper = max(0, min(_UPPER_BITS, len(total) - len(part)))
+    lower, sign = len(total) - upper, part[-1]
+    low = kept[:lower] + Cat(part, sign.replicate(lower - len(part)))
+    high = kept[lower:] + sign.replicate(upper)
     with m.If(counted):
-        m.d.sync += total.eq(kept.as_signed() + part)
+        m.d.sync += total.eq(Cat(low[:lower], Mux(low[lower], high + 1, high)[:upper]))
     return total
 
 

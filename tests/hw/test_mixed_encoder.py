@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from call import STALLS, call
+from call import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixed_tiles import ALL, MixedTile, mixed_tiles
@@ -13,12 +13,12 @@ from prc_tiles import dense, jumps, zeros
 from golden.tile_format import TileFormat
 from hw.mixed_encoder import MixedEncoder
 
-FORMATS = [
-    (TileFormat(tile=(4, 5, 9), modes=ALL), 4),
-    (TileFormat(tile=(3, 3, 8), modes=ALL, burst_bytes=64), 4),
-    (TileFormat(word_bits=4, tile=(2, 7, 9), modes=ALL), 2),
-    (TileFormat(tile=(3, 2, 6), modes=("raw", "prc")), 1),
-    (TileFormat(word_bits=16, tile=(2, 4, 6), modes=ALL), 4),
+# Formats, lanes and stalls.
+CASES = [
+    (TileFormat(tile=(4, 5, 9), modes=ALL), 4, "random"),
+    (TileFormat(tile=(3, 3, 8), modes=ALL, burst_bytes=64), 1, "none"),
+    (TileFormat(word_bits=4, tile=(2, 7, 9), modes=("raw", "prc")), 2, "after_valid"),
+    (TileFormat(word_bits=16, tile=(2, 4, 6), modes=ALL), 4, "random"),
 ]
 
 
@@ -36,18 +36,17 @@ def assert_encodes(fmt, lanes, tiles, stall="none", told=True):
     return traces, [tile.mode for tile in expected]
 
 
-@pytest.mark.parametrize("stall", STALLS)
-@pytest.mark.parametrize(("fmt", "lanes"), FORMATS, ids=str)
+@pytest.mark.parametrize(("fmt", "lanes", "stall"), CASES, ids=str)
 @settings(max_examples=3)
 @given(data=st.data())
 def test_encoder_writes_what_golden_writes(fmt, lanes, stall, data):
     assert_encodes(fmt, lanes, data.draw(mixed_tiles(fmt)), stall, data.draw(st.booleans()))
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 4])
+@pytest.mark.parametrize("lanes", [1, 4])
 def test_symbols_in_every_cycle_whatever_the_modes(lanes):
-    fmt = TileFormat(tile=(4, 4, 16), modes=ALL)
-    drawn = [dense((4, 4, 16), 1), zeros((4, 4, 16)), jumps((4, 4, 16)), jumps((3, 3, 12)), dense((2, 4, 8), 4)]
+    fmt = TileFormat(tile=(4, 4, 8), modes=ALL)
+    drawn = [dense((4, 4, 8), 1), zeros((4, 4, 8)), jumps((4, 4, 8)), jumps((3, 3, 8)), dense((2, 4, 8), 4)]
     tiles = [MixedTile(drawn[n % 5].shape, drawn[n % 5].symbols, 0, "raw", n) for n in range(10)]
     traces, modes = assert_encodes(fmt, lanes, tiles, told=False)
     assert {"raw", "prc"} <= set(modes)

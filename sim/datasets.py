@@ -19,6 +19,7 @@ import gzip
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,11 @@ class Dataset:
     def classes(self) -> int:
         """Number of classes."""
         return int(self.train_labels.max()) + 1
+
+    @cached_property
+    def scale(self) -> tuple[float, float]:
+        """Mean and spread of the training pictures' pixels."""
+        return float(self.train.mean()), float(self.train.std())
 
     def first(self, train: int, test: int) -> Dataset:
         """The first pictures of both parts."""

@@ -25,7 +25,17 @@ from sim.datasets import Dataset
 from sim.small_resnet import Weights
 from sim.train_resnet import accuracy_pct
 
-__all__ = ["FILLED", "Learned", "Pair", "WidthPoint", "bit_planes", "integers", "lossless_bits", "widths"]
+__all__ = [
+    "FILLED",
+    "Learned",
+    "Pair",
+    "WidthPoint",
+    "bit_planes",
+    "integers",
+    "lossless_bits",
+    "papers_bits",
+    "widths",
+]
 
 FILLED = range(9, 24)
 """Bits of A that the earlier method can give to B."""
@@ -41,6 +51,10 @@ class Learned:
 
     data: Dataset
     weights: Weights
+
+    def first(self, pictures: int) -> Learned:
+        """The same on the first test pictures only."""
+        return Learned(self.data.first(len(self.data.train), pictures), self.weights)
 
     def accuracy_pct(self, convolutions: Sequence[NDArray[np.float32]] | None = None) -> float:
         """Of the test pictures; with other convolutions where they are given."""
@@ -87,6 +101,17 @@ def widths(
             points.append(WidthPoint(width, rounded, *pair.fused(method)))
             told(points[-1])
     return points
+
+
+def papers_bits(pair: Pair) -> WidthPoint:
+    """The improved method at the paper's widths, 12 bits for A and 11 for B; rounded, which the paper does not."""
+    codec = BlockFusion(BlockFusionFormat(12, 11))
+
+    def method(a: Any, b: Any) -> tuple[Any, Any]:
+        fused = codec.encode(a, b)
+        return codec.decode(fused, Task.A), codec.decode(fused, Task.B)
+
+    return WidthPoint(12, True, *pair.fused(method))
 
 
 def bit_planes(pair: Pair, filled: Iterable[int] = FILLED) -> list[WidthPoint]:

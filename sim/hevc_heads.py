@@ -53,7 +53,7 @@ def fashion_head(quick: bool = False) -> Head:
     net, data = LENETS["lenet-5"], load_dataset("fashion")
     data = data.first(*_QUICK_PICTURES) if quick else data
     dense = dense_run(net, data, _QUICK_SCHEDULE if quick else _SCHEDULE)
-    features = predict(lambda part: net.features(dense.weights, dense.biases, part), scaled(data.test, data.train))
+    features = predict(lambda part: net.features(dense.weights, dense.biases, part), scaled(data.test, data.scale))
     matrices = tuple(np.ascontiguousarray(w.T) for w in dense.weights if w.ndim == 2)
     name = f"LeNet-5, {len(data.test):,} pictures of Fashion-MNIST"
     return Head(name, matrices, dense.biases[-len(matrices) :], features.numpy(), data.test_labels)

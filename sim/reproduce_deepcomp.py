@@ -104,7 +104,7 @@ def _totals(groups: Iterable[Sequence[Run]], recipe: Recipe, missing: Sequence[s
         "neither. The paper's kilobytes count them.",
         f"Trained with Adam: {recipe.dense.epochs} epochs dense, {recipe.pruned.epochs} of pruning and retraining on "
         f"the dense network's scores, {recipe.shared.epochs} for the centroids; {(1 << recipe.bits) - 1} centroids and "
-        "zero in each layer. Nothing is chosen by the test pictures: a run's last weights are told.",
+        "zero in each layer. No epoch is chosen by the test pictures: a run's last weights are told.",
         *missing,
     )
     return Section("Sizes and errors (the paper's table 1)", headings, tuple(rows), notes)

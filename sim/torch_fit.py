@@ -41,12 +41,12 @@ def check_torch() -> None:
         raise ValueError("package torch must be installed to train and run networks: pip install thinwire[repro]")
 
 
-def scaled(pictures: NDArray[np.uint8], like: NDArray[np.uint8]) -> Any:
-    """Pictures as float32 (n, 1, 28, 28), channels last, with the mean and spread of `like` taken out."""
+def scaled(pictures: NDArray[np.uint8], scale: tuple[float, float]) -> Any:
+    """Pictures as float32 (n, 1, 28, 28), channels last, with a mean and a spread taken out."""
     import torch
 
     torch.set_num_threads(1)
-    mean, spread = float(like.mean()), float(like.std())
+    mean, spread = scale
     values = (torch.from_numpy(np.array(pictures, np.float32)) - mean) / spread
     return values[:, None].contiguous(memory_format=torch.channels_last)
 

@@ -103,7 +103,7 @@ def share_and_tune(net: Lenet, data: Dataset, pruned: Tuned, teacher: Tuned, rec
 def error_pct(net: Lenet, data: Dataset, tuned: Tuned) -> float:
     """Share of test pictures with a wrong class, in percent."""
     weights, biases = _tensors(tuned.weights), _tensors(tuned.biases)
-    scores = predict(lambda part: net.forward(weights, biases, part), scaled(data.test, data.train))
+    scores = predict(lambda part: net.forward(weights, biases, part), scaled(data.test, data.scale))
     return 100 * float((scores.argmax(1).numpy() != data.test_labels).mean())
 
 
@@ -129,7 +129,7 @@ class _Trained:
 
         self.net, self.effective = net, effective
         self.weights, self.biases = ([tensor.requires_grad_() for tensor in group] for group in (weights, biases))
-        self.pictures = scaled(data.train, data.train)
+        self.pictures = scaled(data.train, data.scale)
         self.labels = torch.from_numpy(data.train_labels)
         self.told = None
         if teacher is not None:

@@ -48,7 +48,7 @@ def _train(data: Dataset, schedule: Schedule, seed: int) -> dict[str, NDArray[An
     learned = [*weights, *(t for norm in norms for t in (norm.gain, norm.shift)), head, bias]
     for tensor in learned:
         tensor.requires_grad_()
-    pictures, labels = scaled(data.train, data.train), torch.from_numpy(data.train_labels)
+    pictures, labels = scaled(data.train, data.scale), torch.from_numpy(data.train_labels)
 
     def loss(batch: Any) -> Any:
         features = resnet_features(weights, norms, pictures[batch], training=True)
@@ -78,7 +78,7 @@ def head_only(data: Dataset, other: Weights, told: str) -> Weights:
 def _train_head(data: Dataset, other: Weights) -> dict[str, NDArray[Any]]:
     import torch
 
-    features = _features(other, other.convolutions, scaled(data.train, data.train))
+    features = _features(other, other.convolutions, scaled(data.train, data.scale))
     labels = torch.from_numpy(data.train_labels)
     head = torch.zeros(data.classes, FEATURES).requires_grad_()
     bias = torch.zeros(data.classes).requires_grad_()
@@ -98,7 +98,7 @@ def accuracy_pct(data: Dataset, own: Weights, convolutions: Sequence[NDArray[np.
     ValueError
         If torch is not installed.
     """
-    features = _features(own, own.convolutions if convolutions is None else convolutions, scaled(data.test, data.train))
+    features = _features(own, own.convolutions if convolutions is None else convolutions, scaled(data.test, data.scale))
     scores = features.numpy() @ own.head.T + own.bias
     return 100 * float((scores.argmax(1) == data.test_labels).mean())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.simulation_summary import SimulationSummary
 
-__all__ = ["findings"]
+__all__ = ["findings", "slower"]
 
 
 def findings(summary: SimulationSummary) -> list[str]:
@@ -46,3 +46,15 @@ def _where(summary: SimulationSummary, field: str, what: str) -> str:
         held, count = held + getattr(rows[count], field), count + 1
     names = ", ".join(row.layer for row in rows[:3])
     return f"{count} of {len(rows)} layers make half {what}, above all {names}"
+
+
+def slower(summary: SimulationSummary) -> str:
+    """What bounds a design that its codecs make slower, or nothing."""
+    if summary.coded.time_ms <= 1.001 * summary.raw.time_ms:
+        return ""
+    bound = summary.coded.layers_by_bottleneck
+    lanes = summary.config["codec_units"] * summary.accelerator["ports"]["activations"]["symbols_per_cycle"]
+    return (
+        f"{bound['decode']} layers wait for the decoder, {bound['encode']} for the encoder; {lanes} symbols per cycle "
+        "are fewer than memory brings. More codec units on each port (--codec-units) give the time back"
+    )

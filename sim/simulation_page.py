@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sim.html import image, render_template
-from sim.simulation_findings import findings
+from sim.simulation_findings import findings, slower
 from sim.simulation_summary import SimulationSummary
 from sim.units import ENERGIES, SIZES, TIMES, unit_for
 
@@ -73,7 +73,7 @@ def render_simulation(summary: SimulationSummary, figures: Mapping[str, str], co
         totals=totals,
         moved=_moved(summary),
         memory=_memory(summary),
-        slower=_slower(summary),
+        slower=slower(summary),
         findings=findings(summary),
         change=_change,
         size=unit_for(SIZES, summary.raw.total_bytes),
@@ -108,16 +108,4 @@ def _memory(summary: SimulationSummary) -> str:
         return f"{memory['bandwidth_gbps']:g} GB/s of memory"
     return (
         f"{memory['channels']} × {memory['device']}, blocks of {memory['interleave_bytes']} bytes, {memory['mapping']}"
-    )
-
-
-def _slower(summary: SimulationSummary) -> str:
-    """What bounds a design that its codecs make slower, or nothing."""
-    if summary.coded.time_ms <= 1.001 * summary.raw.time_ms:
-        return ""
-    bound = summary.coded.layers_by_bottleneck
-    lanes = summary.config["codec_units"] * summary.accelerator["ports"]["activations"]["symbols_per_cycle"]
-    return (
-        f"{bound['decode']} layers wait for the decoder, {bound['encode']} for the encoder; {lanes} symbols per cycle "
-        "are fewer than memory brings. More codec units on each port (--codec-units) give the time back"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from sim.section import Section
+from sim.simulation_findings import slower
 from sim.simulation_summary import SimulatedDesign, SimulationSummary
 
 __all__ = ["print_simulation"]
@@ -17,6 +18,8 @@ def print_simulation(summary: SimulationSummary, console: Console) -> None:
     same = summary.raw.name == summary.coded.name
     designs = (summary.coded,) if same else (summary.raw, summary.coded)
     notes = [f"{design.name}: {_bounds(design)}" for design in designs]
+    if reason := slower(summary):
+        notes.append(f"codecs slow this design down: {reason}")
     title = f"{summary.network} on {summary.accelerator['name']}, one image"
     rows = tuple(_row(design) for design in designs)
     Section(title, _HEADINGS, rows, tuple(notes)).print(console)

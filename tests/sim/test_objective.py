@@ -3,6 +3,7 @@
 import pytest
 from known_shapes import mobilenet_v2
 
+from sim import simulate_cli
 from sim.accelerator import load_accelerator
 from sim.aligned_mapping import align, aligned
 from sim.config import RunConfig
@@ -12,6 +13,7 @@ from sim.mapping import LayerTraffic, Mapping, tiles_of, traffic
 from sim.mapping_search import search
 from sim.network import load_network
 from sim.objective import OBJECTIVES, Objective, objective_of
+from sim.residency import RESIDENCIES
 from sim.simulated_layer import SimulationConfig
 from sim.simulation import run_simulation
 
@@ -27,6 +29,10 @@ def test_costs_by_hand():
     assert Objective("energy", **rates).cost(shape, MOVED, 4) == 800 * 3 + 200 * 2 + 0.5 * 1605
     with pytest.raises(ValueError, match="objective must be one of bytes, energy, time, not 'area'"):
         Objective("area")
+
+
+def test_the_command_offers_what_there_is():
+    assert (simulate_cli.RESIDENCIES, simulate_cli.OBJECTIVES) == (RESIDENCIES, OBJECTIVES)
 
 
 def test_rates_are_those_of_the_design():

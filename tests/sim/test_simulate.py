@@ -14,6 +14,7 @@ import onnx
 import pytest
 import typer
 from hand import CONFIG, HandRecorder, hand_network, symbols
+from rich.console import Console
 from tiny_models import model
 from typer.testing import CliRunner
 
@@ -32,9 +33,10 @@ from sim.network_plan import plan_network
 from sim.simulate_cli import energy, simulate
 from sim.simulated_layer import SimulationConfig
 from sim.simulation import run_simulation, simulate_plans
-from sim.simulation_findings import findings
+from sim.simulation_findings import findings, slower
 from sim.simulation_report import write_simulation
 from sim.simulation_summary import SimulationSummary, summarize_simulation
+from sim.simulation_terminal import print_simulation
 from sim.tile_plan import WeightTile
 from sim.tile_times import tile_times
 from sim.weight_tiles import layer_weights, unknown_layers
@@ -241,6 +243,16 @@ def test_what_stays_on_the_chip_is_told(plain):
     assert told[0] == "1 of 4 layers make half of the time, above all q, r, p"
     assert "4 of 4 layers are bound by compute" in told[2]
     assert "stay on the chip: 1 as a whole and 2 inside fused layers; at most 0.25 KiB" in told[-1]
+
+
+def test_codecs_that_slow_a_design_down_say_why(plain, capsys):
+    # One symbol a ns against 1.6 bytes: every layer with a codec is slower.
+    summary = summarize_simulation(run_hand(plain))
+    assert summary.coded.time_ms > summary.raw.time_ms
+    print_simulation(summary, Console(width=200))
+    told = capsys.readouterr().out
+    assert "codecs slow this design down: 0 layers wait for the decoder, 0 for the encoder; 1 symbols per cycle" in told
+    assert slower(summarize_simulation(run_hand(load_accelerator("mobile"), residency="all"))) == ""
 
 
 def test_pinning_the_mappings_of_a_simulation_gives_it_again(plain, tmp_path):

@@ -1,12 +1,13 @@
 """Symbols to fields: runs are counted, zeros dropped, masks gathered; what is left of a beat is one field."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from golden.tile_format import TileFormat
 from hw.activations.ports import MODE_RAW, MODE_SRLC, MODE_ZRLC, MODE_ZVC, Beat, check_parameters, field_bits, mask_bits
+from hw.bits import picked
 from hw.packet import Packet
 
 __all__ = ["Tokenizer"]
@@ -127,14 +128,19 @@ class Tokenizer(wiring.Component):
         total = Signal(range(lanes + 1))
         m.d.comb += total.eq(sum(ends))
         plain = Cat(token[run_bits:] for token in tokens)
-        m.d.comb += [field.eq(plain), size.eq(total * word_bits)]
+
+        def bits_of(token_bits: int, more: int = 0) -> Value:
+            """Bits of the field, for each number of tokens a constant."""
+            return picked([Const(count * token_bits + more, len(size)) for count in range(lanes + 1)], total)
+
+        m.d.comb += [field.eq(plain), size.eq(bits_of(word_bits))]
         with m.If(counts_runs):
-            m.d.comb += [field.eq(Cat(tokens)), size.eq(total * (run_bits + word_bits))]
+            m.d.comb += [field.eq(Cat(tokens)), size.eq(bits_of(run_bits + word_bits))]
         if group_bits:
             starts = self._group_starts(m, oldest, group_beats, step & valid)
             mask = Cat(_group_marks([*reversed(line)], group_beats))
             with m.If((oldest.mode == MODE_ZVC) & starts):
-                m.d.comb += [field.eq(Cat(mask, plain)), size.eq(total * word_bits + group_bits)]
+                m.d.comb += [field.eq(Cat(mask, plain)), size.eq(bits_of(word_bits, group_bits))]
 
         kept_field, kept_size = Signal(len(field), reset_less=True), Signal(len(size), reset_less=True)
         kept_last = Signal(reset_less=True)

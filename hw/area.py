@@ -40,6 +40,11 @@ from hw.axis import Shell
 from hw.mixed_decoder import MixedDecoder
 from hw.mixed_encoder import MixedEncoder
 from hw.verilog import to_rtlil
+from hw.weights.dequant import Dequant
+from hw.weights.fusion import Fusion
+from hw.weights.mlw import MlwDecoder
+from hw.weights.pair_decoder import PairDecoder
+from hw.weights.unpack import Unpacker
 
 __all__ = ["DESIGNS", "SEEDS", "Cost", "Design", "main", "measure", "select", "table"]
 
@@ -158,6 +163,12 @@ def _designs() -> tuple[Design, ...]:
         *(_codec(name, core, every, lanes) for name, core in mixed for lanes in (1, 2, 4)),
         Design("index builder", 0, 0, IndexBuilder),
         Design("index reader", 0, 0, IndexReader),
+        Design("fusion", 16, 4, lambda: Fusion(128)),
+        Design("fusion", 16, 8, lambda: Fusion(256)),
+        Design("dequant", 16, 8, lambda: Dequant(8)),
+        Design("packed", 8, 16, lambda: Unpacker(16)),
+        Design("pair decoder", 8, 16, lambda: PairDecoder(16, 8)),
+        Design("mlw decoder", 9, 32, lambda: MlwDecoder(32, 128)),
     )
 
 

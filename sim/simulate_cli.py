@@ -123,12 +123,20 @@ def energy(
 
         typer.echo(dumps([asdict(constant) for constant in found], indent=1))
         return
+    console = Console()
+    if not found:
+        console.print("no energies are told for this accelerator, and its memory is a bandwidth alone", highlight=False)
+        return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("constant", "value", "unit", "process", "source"):
-        table.add_column(name, justify="right" if name == "value" else "left", no_wrap=name in ("constant", "value"))
+    for name in ("constant", "value", "unit", "source"):
+        table.add_column(name, justify="right" if name in ("value", "source") else "left", no_wrap=True)
+    places = {key: number for number, key in enumerate(dict.fromkeys((one.process, one.source) for one in found), 1)}
     for one in found:
-        table.add_row(one.name, f"{one.value:.4g}", one.unit, one.process, one.source)
-    Console().print(table)
+        table.add_row(one.name, f"{one.value:.4g}", one.unit, str(places[one.process, one.source]))
+    console.print(table)
+    for key, number in places.items():
+        told = ": ".join(text for text in key if text)
+        console.print(f"{number}  {told}", highlight=False, markup=False)
 
 
 def _accelerator(name: str, process: int | None, voltage: float | None) -> Accelerator:

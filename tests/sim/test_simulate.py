@@ -340,7 +340,13 @@ def test_energy_prints_every_constant_with_unit_process_and_source():
     assert values["dram_read"] == pytest.approx(245 * 1.1 * 5)
     assert values["dram_read_io"] == pytest.approx(149.25 * 1.1 * 5)
     assert {"buffer", "register", "dram_activate", "dram_refresh", "dram_power_down"} <= set(values)
-    assert "dram_read" in CliRunner().invoke(app(), ["energy"], catch_exceptions=False).stdout
+    told = CliRunner().invoke(app(), ["energy"], catch_exceptions=False).stdout
+    assert "dram_read" in told
+    assert "45 nm, 0.9 V" in told
+    assert {"codec_gate", "codec_memory", "encoder_gates", "decoder_gates"} <= set(values)
+    assert values["decoder_gates"] == 9467 + 3424
+    nothing = CliRunner().invoke(app(), ["energy", "--accelerator", "ethos-u55"], catch_exceptions=False).stdout
+    assert nothing.startswith("no energies are told")
 
 
 def test_process_scaling_follows_the_polynomials():

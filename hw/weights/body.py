@@ -92,7 +92,7 @@ class BodyReader(wiring.Component):
             moves.eq(~has_low | (self.take & self.behind[-1]) | (self.part & (place != 0))),
             fills.eq(moves | ~has_high),
             ended.eq(~wanted & ~has_spare),
-            self.ready.eq((has_low & has_high) | ended),
+            self.ready.eq((has_low & has_high) | (ended & ~has_high)),
             self.short.eq(ended & ~has_high & self.cut),
             self.dry.eq((ended & ~has_high & ~has_low) | self.short),
         ]
@@ -106,6 +106,8 @@ class BodyReader(wiring.Component):
             m.d.sync += [spare.eq(self.i.payload.data), has_spare.eq(1), left.eq(less_one(left))]
             m.d.sync += wanted.eq(~last & (left != 1))
             m.d.sync += self.cut.eq(last & (left != 1))
+        with m.If(self.drain):
+            m.d.sync += wanted.eq(0)
         with m.If(accept):
             m.d.sync += self.drained.eq(last)
             m.d.sync += self.over.eq(self.drain)

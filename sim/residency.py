@@ -6,48 +6,35 @@ those that some layer other than the next one reads; ``all``: any tensor; ``none
 they save for each byte and layer that they hold, and one stays if the cost of all layers that it touches falls, the
 mappings for the smaller buffer counted.
 
-*Fusion.* Layers that follow each other, each the only reader of the one before, run strip by strip: whole rows of all
-channels, the weights of all of them in the buffer, and of the tensors between them only the rows that the next strip
-needs. Nothing between them crosses the bus, nothing is computed twice. A chain takes in the next layer as long as a
-strip of at least one row fits. Where both are asked for, chains before tensors and tensors before chains are tried. In
-time, the layers of a chain are counted one behind the other, as if not fused. An accelerator with a memory of its own
-for weights does not fuse.
+*Fusion.* Layers that follow each other, each the only reader of the one before, run strip by strip (`sim.chains`).
+Where both are asked for, chains before tensors and tensors before chains are tried. An accelerator with a memory of its
+own for weights does not fuse.
 
 The network's input and outputs always travel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim.aligned_mapping import align, strip
+from sim.aligned_mapping import align
+from sim.chains import Chain, fit_chain
 from sim.layer_shape import LayerShape, layer_shapes, with_kept
-from sim.mapping import Buffer, buffer_bits, tiles_of, weights_stay
+from sim.mapping import Buffer, tiles_of, weights_stay
 from sim.mapping import Mapping as LayerMapping
 from sim.mapping_search import evaluate
 from sim.network import Network
 from sim.objective import BYTES, Objective
 from sim.tile_plan import plan_layer, planned_traffic, tile_symbols
 
-__all__ = ["RESIDENCIES", "Chain", "Residency", "place_tensors"]
+__all__ = ["RESIDENCIES", "Residency", "place_tensors"]
 
 RESIDENCIES = ("none", "long", "all")
-_STRIPS = (8, 4, 2, 1)  # rows of a chain's last output
 
 _Tile = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Fused layers ``first .. last``, by number: the mapping of each, and what all together need of the buffer."""
-
-    first: int
-    last: int
-    mappings: tuple[LayerMapping, ...]
-    size_bytes: float
 
 
 @dataclass(frozen=True)
@@ -267,46 +254,9 @@ def _follows(placing: _Placing, number: int) -> bool:
 
 
 def _fit(placing: _Placing, first: int, last: int) -> Chain | None:
-    """The chain with the highest strips that fit."""
+    """The chain of these layers, if it fits."""
     numbers = range(first, last + 1)
     between = {placing.network.layers[k].output for k in range(first, last)} | placing.resident
     shapes = [placing.shape(k, between) for k in numbers]
     room = placing.buffer.size_bytes - max(placing.reserved[k] for k in numbers)
-    for rows in _STRIPS:
-        strips = _strips(shapes, min(rows, shapes[-1].out_height))
-        need = _bytes_needed(shapes, strips, placing.buffer, placing.tile)
-        if need <= room:
-            mappings = tuple(_whole_rows(shape, strip) for shape, strip in zip(shapes, strips, strict=True))
-            return Chain(first, last, mappings, need)
-    return None
-
-
-def _strips(shapes: Sequence[LayerShape], rows: int) -> list[int]:
-    """New output rows of each layer for `rows` of the last one."""
-    strips = [rows]
-    for shape in reversed(shapes[1:]):
-        strips.append(min(shape.height, strips[-1] * shape.stride[0]))
-    return strips[::-1]
-
-
-def _whole_rows(shape: LayerShape, rows: int) -> LayerMapping:
-    sizes = (1, shape.group_filters, shape.group_channels, min(rows, shape.out_height), shape.out_width)
-    return LayerMapping(*sizes, groups=shape.groups)
-
-
-def _bytes_needed(shapes: Sequence[LayerShape], strips: Sequence[int], buffer: Buffer, tile: _Tile) -> float:
-    """Weights of all layers, strips of what travels, and between layers the rows that a strip needs."""
-    bits = 0.0
-    for number, (shape, rows) in enumerate(zip(shapes, strips, strict=True)):
-        # What travels comes in whole codec tiles, up to one more at either side.
-        tall = min(shape.out_height, -(-rows // tile[0]) * tile[0])
-        tiles = tiles_of(shape, _whole_rows(shape, tall))
-        if not shape.input_on_chip:
-            most = min(shape.height, int(tiles.tile_rows) + 2 * (tile[0] - 1))
-            tiles = replace(tiles, tile_rows=most)
-        bits += float(buffer_bits(shape, tiles, buffer)) * shape.groups
-        if number:
-            spans = [strip(shape, 0, at, min(at + rows, shape.out_height)) for at in range(0, shape.out_height, rows)]
-            window = max(high - low for low, high in spans)
-            bits += window * shape.width * shape.channels * buffer.activation_bits
-    return bits / 8
+    return fit_chain(first, shapes, placing.buffer, room, placing.tile)

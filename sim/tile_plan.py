@@ -20,15 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.activations.scan import tensor_shape
-from sim.aligned_mapping import strip
 from sim.layer_shape import LayerShape
-from sim.mapping import LOOPS, Buffer, LayerTraffic, Mapping
+from sim.mapping import Buffer, LayerTraffic, Mapping
 from sim.network import Layer, Network
+from sim.step_ranges import StepRanges, input_box, step_ranges
 
 __all__ = ["Fetches", "LayerPlan", "WeightTile", "plan_layer", "planned_traffic", "tile_symbols"]
 
 _Ints = NDArray[np.int64]
-_SPACE = ("images", "rows", "columns")
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,20 +93,6 @@ class LayerPlan:
         return int(self.operations.size)
 
 
-@dataclass(frozen=True, eq=False)
-class _Ranges:
-    """What each step covers: (steps, 2) of first and end; `visit` counts the channel tiles of an output."""
-
-    images: _Ints
-    rows: _Ints
-    columns: _Ints
-    filters: _Ints
-    channels: _Ints
-    visit: _Ints
-    visits: int
-    spilled: bool
-
-
 def plan_layer(
     network: Network,
     layer: Layer,
@@ -128,8 +113,8 @@ def plan_layer(
     weights_stay : bool
         Whether a weight tile serves the steps that follow; else it is fetched at each.
     """
-    ranges = _ranges(shape, mapping)
-    box_in = _input_box(shape, ranges)
+    ranges = step_ranges(shape, mapping)
+    box_in = input_box(shape, ranges)
     box_out = (ranges.filters, ranges.rows, ranges.columns)
     sizes_in = (shape.channels, shape.height, shape.width)
     sizes_out = (shape.filters, shape.out_height, shape.out_width)
@@ -185,51 +170,6 @@ def planned_traffic(plan: LayerPlan, symbols: PerTensor[str, _Ints], buffer: Buf
         partial_write_bytes=float(sums[1]),
         output_bytes=float(written),
     )
-
-
-def _ranges(shape: LayerShape, mapping: Mapping) -> _Ranges:
-    cuts = {
-        "images": (shape.batch, 1),
-        "rows": (shape.out_height, mapping.rows),
-        "columns": (shape.out_width, mapping.columns),
-        "filters": (shape.group_filters, mapping.filters),
-        "channels": (shape.group_channels, mapping.channels),
-        "groups": (shape.groups, mapping.groups),
-    }
-    loops = [
-        "groups",
-        *(name for loop in mapping.order for name in (_SPACE if loop == LOOPS[0] else (loop,))),
-    ]
-    trips = [-(-cuts[name][0] // cuts[name][1]) for name in loops]
-    places = dict(zip(loops, np.unravel_index(np.arange(int(np.prod(trips))), trips), strict=True))
-    spans = {name: _span(places[name].astype(np.int64), *cuts[name]) for name in loops}
-    groups, at = spans["groups"], loops.index("channels")
-
-    def hull(inner: _Ints, size: int) -> _Ints:
-        return np.stack([groups[:, 0] * size + inner[:, 0], (groups[:, 1] - 1) * size + inner[:, 1]], axis=1)
-
-    return _Ranges(
-        places["images"].astype(np.int64),
-        spans["rows"],
-        spans["columns"],
-        hull(spans["filters"], shape.group_filters),
-        hull(spans["channels"], shape.group_channels),
-        places["channels"].astype(np.int64),
-        trips[at],
-        bool(np.prod(trips[at + 1 :]) > 1),
-    )
-
-
-def _span(place: _Ints, size: int, cut: int) -> _Ints:
-    return np.stack([place * cut, np.minimum((place + 1) * cut, size)], axis=1)
-
-
-def _input_box(shape: LayerShape, ranges: _Ranges) -> tuple[_Ints, _Ints, _Ints]:
-    def through(axis: int, spans: _Ints) -> _Ints:
-        known, place = np.unique(spans, axis=0, return_inverse=True)
-        return np.array([strip(shape, axis, int(low), int(high)) for low, high in known], np.int64)[place.reshape(-1)]
-
-    return ranges.channels, through(0, ranges.rows), through(1, ranges.columns)
 
 
 def tile_symbols(shape: tuple[int, ...], tile: tuple[int, int, int]) -> _Ints:
@@ -300,7 +240,7 @@ def _last(visits: Fetches) -> Fetches:
 
 
 def _weights(
-    shape: LayerShape, mapping: Mapping, ranges: _Ranges, stay: bool
+    shape: LayerShape, mapping: Mapping, ranges: StepRanges, stay: bool
 ) -> tuple[tuple[WeightTile, ...], Fetches]:
     none = np.zeros(0, np.int64)
     if not shape.weighted:
@@ -317,7 +257,7 @@ def _extent(span: _Ints) -> NDArray[np.float64]:
     return (span[:, 1] - span[:, 0]).astype(np.float64)
 
 
-def _operations(shape: LayerShape, ranges: _Ranges) -> NDArray[np.float64]:
+def _operations(shape: LayerShape, ranges: StepRanges) -> NDArray[np.float64]:
     share = _extent(ranges.rows) * _extent(ranges.columns) * _extent(ranges.filters)
     share *= _channel_share(shape, ranges)
     total = shape.macs if shape.weighted else shape.outputs * int(np.prod(shape.kernel)) * (1 + shape.operands)
@@ -325,12 +265,12 @@ def _operations(shape: LayerShape, ranges: _Ranges) -> NDArray[np.float64]:
     return result
 
 
-def _channel_share(shape: LayerShape, ranges: _Ranges) -> NDArray[np.float64]:
+def _channel_share(shape: LayerShape, ranges: StepRanges) -> NDArray[np.float64]:
     if ranges.visits == 1:
         return np.ones(len(ranges.visit))
     return _extent(ranges.channels) / shape.channels
 
 
-def _partials(shape: LayerShape, ranges: _Ranges) -> NDArray[np.float64]:
+def _partials(shape: LayerShape, ranges: StepRanges) -> NDArray[np.float64]:
     made = _extent(ranges.rows) * _extent(ranges.columns) * _extent(ranges.filters) * ranges.spilled
     return np.stack([made * (ranges.visit > 0), made * (ranges.visit < ranges.visits - 1)])

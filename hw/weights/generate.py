@@ -1,0 +1,206 @@
+"""The decompressor for a hardware project: SystemVerilog, datasheet, C header, core file, vectors and test bench."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from golden.registry import weight_codec_from_config
+from golden.weights.container import Scales, StoredWeights
+from golden.weights.linear import LinearFormat, quantize
+from hw.verilog import to_verilog
+from hw.weights.datapath import Datapath, Descriptor, Engine
+from hw.weights.decompressor import Decompressor
+from hw.weights.descriptors import Job, job_of
+from hw.weights.gather import BEAT_BYTES
+from hw.weights.registers import ADDRESS_BITS, MAP, Register
+
+__all__ = ["generate_decompressor"]
+
+_NAME, _VERSION = "thinwire_decompressor", "0.1.0"
+_WAIVERS = ("DECLFILENAME", "UNUSEDSIGNAL", "PROCASSINIT", "WIDTHEXPAND", "WIDTHTRUNC", "CASEOVERLAP", "UNSIGNED")
+_STORE = re.compile(r"^module (\w+)\(|^  reg \[(\d+):0\] store \[(\d+):0\];", re.MULTILINE)
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+    trim_blocks=True,
+)
+_COSTS = {
+    Engine.FIELDS: "fusion",
+    Engine.PAIRS: "pair decoder",
+    Engine.MLW: "mlw decoder",
+    Engine.PACKED: "packed",
+}
+
+
+def generate_decompressor(out: Path, engines: Sequence[Engine] = tuple(Engine)) -> list[Path]:
+    """Write the files into a folder, made if absent; return their paths."""
+    core = Decompressor(engines=engines)
+    verilog = to_verilog(core, _NAME)
+    files = {f"rtl/{_NAME}.sv": verilog, f"{_NAME}.h": _header(), **_vectors(engines)}
+    sources = [f"rtl/{_NAME}.sv"]
+    files[f"{_NAME}.core"] = _TEMPLATES.get_template("core.jinja").render(
+        name=_NAME,
+        version=_VERSION,
+        description="Decompressor of neural networks' weights",
+        sources=sources,
+        tops=[_NAME],
+    )
+    files[f"{_NAME}_waivers.vlt"] = "\n".join(
+        ["`verilator_config", *(f'lint_off -rule {rule} -file "*{_NAME}.sv"' for rule in _WAIVERS), ""]
+    )
+    sheet = _sheet(core, engines, verilog)
+    files["datasheet.json"] = json.dumps(sheet, indent=1) + "\n"
+    files["datasheet.md"] = _TEMPLATES.get_template("decompressor.md").render(**sheet)
+    paths = []
+    for name, text in files.items():
+        path = out / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        paths.append(path)
+    return paths
+
+
+def _sheet(core: Decompressor, engines: Sequence[Engine], verilog: str) -> dict[str, Any]:
+    ports = [
+        {
+            "name": name,
+            "bits": member.shape.width if hasattr(member.shape, "width") else int(member.shape),
+            "direction": "input" if member.flow.name == "In" else "output",
+        }
+        for name, member in core.signature.members.items()
+    ]
+    return {
+        "name": _NAME,
+        "engines": [engine.name for engine in engines],
+        "what": _prose(Decompressor) + "\n\n" + _prose(Datapath),
+        "ports": ports,
+        "registers": [_register(register) for register in MAP.registers],
+        "descriptor": "```\n" + (inspect.getdoc(Descriptor) or "") + "\n```",
+        "memories": _memories(verilog),
+        "costs": _costs(engines),
+    }
+
+
+def _prose(core: type) -> str:
+    return (inspect.getdoc(core) or "").partition("\nParameters\n")[0].strip()
+
+
+def _register(register: Register) -> dict[str, str]:
+    bits = ", ".join(f"{field.first_bit + field.bits - 1}:{field.first_bit} {field.name}" for field in register.fields)
+    return {
+        "address": f"{register.address:#04x}",
+        "name": register.name,
+        "access": register.access,
+        "bits": bits,
+        "meaning": register.meaning,
+    }
+
+
+def _memories(verilog: str) -> list[dict[str, Any]]:
+    memories, module = [], ""
+    for name, top_bit, last in _STORE.findall(verilog):
+        if name:
+            module = name
+        else:
+            memories.append({"module": module, "word_bits": int(top_bit) + 1, "words": int(last) + 1})
+    return memories
+
+
+def _costs(engines: Sequence[Engine]) -> list[dict[str, Any]]:
+    path = Path(__file__).parents[1] / "data" / "area.json"
+    measured = json.loads(path.read_text()) if path.exists() else []
+    wanted = {"dequant", *(_COSTS[engine] for engine in engines)}
+    return [cost for cost in measured if cost["name"] in wanted]
+
+
+def _header() -> str:
+    """Addresses and fields for C."""
+    lines = [f"/* Registers of {_NAME}. */", "#ifndef THINWIRE_DECOMPRESSOR_H", "#define THINWIRE_DECOMPRESSOR_H", ""]
+    for register in MAP.registers:
+        name = f"THINWIRE_{register.name.upper()}"
+        lines.append(f"#define {name} {register.address:#04x}u")
+        if len(register.fields) > 1:
+            lines += [f"#define {name}_{field.name.upper()}_SHIFT {field.first_bit}" for field in register.fields]
+    return "\n".join([*lines, "", "#endif", ""])
+
+
+def _vectors(engines: Sequence[Engine]) -> dict[str, str]:
+    """Writes, bodies and weights of some tensors, the middle one with a wrong checksum, and the bench."""
+    jobs = _jobs(engines)
+    wrong = len(jobs) // 2
+    writes, bodies, beats = [], [], []
+    counts = []
+    for number, job in enumerate(jobs):
+        fields = job.fields | ({"check": job.fields["check"] ^ 1} if number == wrong else {})
+        words = list(MAP.words_of(fields).items())
+        if job.scales.size:
+            low, high = (MAP.by_name[name].address for name in ("scale_low", "scale_high"))
+            scales = [(MAP.by_name["scale_index"].address, 0)]
+            for word in job.scales.tolist():
+                scales += [(low, word & 0xFFFF_FFFF), (high, word >> 32)]
+            words = scales + words
+        words.append((MAP.by_name["start"].address, 1))
+        counts.append(f"{len(words):08x}")
+        writes += [f"{address:08x}{word:08x}" for address, word in words]
+        bodies += _body_lines(job)
+        beats += _beat_lines(job.expected, number == wrong)
+    bench = _TEMPLATES.get_template("decompressor_tb.sv").render(
+        name=_NAME,
+        jobs=len(jobs),
+        writes=len(writes),
+        bodies=len(bodies),
+        beats=len(beats),
+        address_bits=ADDRESS_BITS,
+        enable=MAP.by_name["enable"].address,
+        interrupt=MAP.by_name["interrupt"].address,
+        limit=20_000,
+    )
+    texts = {"jobs": counts, "writes": writes, "bodies": bodies, "weights": beats}
+    return {f"tb/{_NAME}_tb.sv": bench} | {f"tb/{name}.hex": "\n".join([*lines, ""]) for name, lines in texts.items()}
+
+
+def _jobs(engines: Sequence[Engine]) -> list[Job]:
+    rng = np.random.default_rng(7)
+    weights = (rng.normal(0, 0.1, (6, 9, 5)) * (rng.random((6, 9, 5)) < 0.4)).astype(np.float32)
+    quantized = quantize(weights, LinearFormat(8, "symmetric", 0))
+    names = {Engine.PAIRS: ("huffman", "zero-runs", "relative-index"), Engine.MLW: ("mlw",), Engine.PACKED: ("packed",)}
+    jobs = []
+    for engine in engines:
+        for name in names.get(engine, ()):
+            codec = weight_codec_from_config({"codec": name})
+            stored = StoredWeights("w", codec, codec.encode(quantized.values), Scales.of(quantized))
+            jobs += [job_of(stored, form) for form in ("int8", "fp16")]
+    if Engine.FIELDS in engines:
+        codec = weight_codec_from_config({"codec": "block-float"})
+        jobs += [job_of(StoredWeights("w", codec, codec.encode(weights)), form) for form in ("int8", "bf16", "fp16")]
+    return jobs
+
+
+def _body_lines(job: Job) -> list[str]:
+    """``{tlast, tkeep, tdata}``."""
+    lines = []
+    for k in range(0, job.body.size, 2):
+        words = job.body[k : k + 2].tolist()
+        data = sum(word << 64 * n for n, word in enumerate(words))
+        value = data | ((1 << 8 * len(words)) - 1) << 128 | int(k + 2 >= job.body.size) << 144
+        lines.append(f"{value:037x}")
+    return lines
+
+
+def _beat_lines(octets: np.ndarray, wrong: bool) -> list[str]:
+    """``{tuser, tlast, tkeep, tdata}``."""
+    lines = []
+    for k in range(0, octets.size, BEAT_BYTES):
+        part, last = octets[k : k + BEAT_BYTES].tobytes(), k + BEAT_BYTES >= octets.size
+        value = int.from_bytes(part, "little") | ((1 << len(part)) - 1) << 256
+        lines.append(f"{value | int(last) << 288 | int(last and wrong) << 289:073x}")
+    return lines

@@ -12,6 +12,7 @@ from prc_tiles import dense, zeros
 from golden.tile_format import TileFormat
 from hw.activations.ports import CheckedBeat
 from hw.mixed_decoder import MixedDecoder
+from hw.mixed_ports import check_parameters
 from hw.packet import Packet
 
 # Formats, lanes and stalls.
@@ -67,10 +68,10 @@ def test_symbols_in_every_cycle_whatever_the_modes(lanes):
 
 def test_parameters_are_checked():
     with pytest.raises(TypeError, match="fmt must be a TileFormat, not str"):
-        MixedDecoder("prc", 4)
+        check_parameters("prc", 4)
     with pytest.raises(ValueError, match=r"modes must have prc, not \('raw', 'srlc', 'zrlc', 'zvc'\)"):
-        MixedDecoder(TileFormat(), 4)
+        check_parameters(TileFormat(), 4)
     with pytest.raises(ValueError, match="lanes must be 1, 2 or 4 where prc is a mode, not 8"):
-        MixedDecoder(TileFormat(modes=ALL), 8)
+        check_parameters(TileFormat(modes=ALL), 8)
     with pytest.raises(ValueError, match="lanes must be 4 where prc is a mode of 16-bit symbols, not 2"):
-        MixedDecoder(TileFormat(word_bits=16, tile=(8, 8, 16), modes=ALL), 2)
+        check_parameters(TileFormat(word_bits=16, tile=(8, 8, 16), modes=ALL), 2)

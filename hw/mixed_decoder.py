@@ -26,6 +26,18 @@ class MixedDecoder(wiring.Component):
 
     Symbols come in the order of the tile stream whatever the mode.
 
+    *Cycles* without stalls: a beat leaves in every cycle, tiles of any modes back to back, if each tile's payload has
+    no more words than the tile has beats, and channels are a multiple of 4 in tiles of prc (``h w ceil(c / 4)`` cycles
+    else). The ring lets nothing out before it is as full as can be or holds a whole tile; so the first beat of a stream
+    leaves after ``h w`` beats or so (`sim/timing_mixed.py`: after 132 cycles with prc in tiles of 8 x 8 x 32), and a
+    tile of prc behind a first tile that is smaller than four planes may wait once. Back-pressure stops all parts, each
+    when what is behind it is full. Fewer lanes than 4 take as long in proportion; prc then works in one of 2 cycles, or
+    of 4.
+
+    *Bad payloads*: the exact number of symbols comes out, `error` with the last, and the next tile is read as if
+    nothing had been: flipped bits, a wrong CRC, length or mode, payloads cut or too long, and streams of prc that
+    golden refuses.
+
     Parameters
     ----------
     fmt : TileFormat

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The decoder of Huffman codes against golden: all forms, under stalls, damaged bodies, tensors back to back."""
 
 import re

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Packed integers against golden: dense and cut, under stalls, a beat in every cycle."""
 
 from dataclasses import dataclass

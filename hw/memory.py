@@ -11,9 +11,10 @@ __all__ = ["Memory"]
 class Memory(wiring.Component):
     """A synchronous memory of `depth` words with one write and one read port on the same clock.
 
-    A word that is read comes one cycle after its address and stays until the next read. Reading the word that is being
-    written in the same cycle is undefined; no core does it. Contents at reset are undefined; no core reads a word
-    before writing it. `depth` need not be a power of two: a macro may be deeper.
+    A word that is read comes one cycle after its address and stays until the next read. Undefined are the contents at
+    reset, and the word that is read while it is written. Cores do read such words: an empty queue reads in every cycle
+    the place that is written next. What they read then they do not use: outputs depend on a word only if it was read
+    in a later cycle than it was written in. `depth` need not be a power of two: a macro may be deeper.
 
     Parameters
     ----------

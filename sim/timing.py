@@ -7,8 +7,9 @@ equal to the cores' in hw/activations.
 
 A *beat* is what goes through a core in a cycle: `lanes` symbols, fewer in a tile's last beat.
 
-Where each tile's payload, whole bursts, has no more words than the tile has beats, no core waits: beats come in (go
-out) in successive cycles, ``ceil(n / lanes)`` for a tile of ``n`` symbols.
+Where no payload, whole bursts, has more words than its tile has beats, an encoder takes a beat in every cycle,
+``ceil(n / lanes)`` for a tile of ``n`` symbols, one tile behind the other. So does a decoder give them, but that it may
+wait a cycle before a tile of a few bursts: its queue holds the end of one tile alone.
 """
 
 from __future__ import annotations

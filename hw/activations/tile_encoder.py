@@ -18,6 +18,16 @@ __all__ = ["Encoder"]
 class Encoder(wiring.Component):
     """Codes tiles in the mode they are told.
 
+    Cycles without stalls: a beat comes in per cycle, ``ceil(n / L)`` for a tile of n symbols at L per cycle, tiles one
+    behind the other. A payload word leaves ``s + 3`` cycles after the beat that fills the next one or ends the tile,
+    with ``s = max(1, G / L - 1)`` for groups of ``G = max(8, W)`` symbols (formats without zvc: ``s = 1``); the zero
+    words that fill the last burst follow. Only short tiles, whose bursts have more words than they have beats, make
+    the input wait: words leave one per cycle.
+
+    Back-pressure at `o` or `o_entry` stops the output at once and the input when the queue of two bursts is full. A
+    mode that the format has not is coded as raw. A tile of more than 127 bursts gets an entry of length 0, which
+    every reader refuses.
+
     Parameters
     ----------
     fmt : TileFormat

@@ -10,7 +10,7 @@ from hw.activations.ports import ChooseOrder
 from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.adaptive_encoder import AdaptiveEncoder
-from sim.timing import SHELL_CYCLES, CodecTiming
+from sim.timing import SHELL_CYCLES, CodecTiming, beat_counts
 from tests.hw.call import call
 from tests.hw.tiles import Tile, beats, decode_order, encode_order, words
 
@@ -89,6 +89,45 @@ def test_decoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
     payload = np.frombuffer(b"".join(payloads), np.uint64)
     times = CodecTiming(fmt, lanes).decode(*_arrays(tiles, fmt), payload, bursts)
     assert (times.beats.tolist(), times.words.tolist()) == (made["o"].cycles, made["i"].cycles)
+
+
+@pytest.mark.parametrize(
+    ("fmt", "lanes"), [(TileFormat(), 4), (TileFormat(), 8), (TileFormat(burst_bytes=64), 1)], ids=str
+)
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_no_more_words_than_beats_make_the_encoder_never_wait_and_the_decoder_a_cycle_a_tile(fmt, lanes, seed):
+    rng, timing = np.random.default_rng(seed), CodecTiming(fmt, lanes)
+    tiles, bursts, payloads = [], [], []
+    for number in range(8):
+        symbols = rng.integers(1, 256, int(rng.integers(32 * lanes - 3, 64 * lanes))) * (rng.random() < 0.8)
+        tile = Tile(tuple(symbols.tolist()), fmt.modes[rng.integers(len(fmt.modes))], 0, number)
+        payload = tile.payload(fmt)
+        if 8 * len(payload) <= timing.word_bits * -(-len(symbols) // lanes):
+            tiles.append(tile)
+            payloads.append(payload)
+            bursts.append(len(payload) // fmt.burst_bytes)
+    if tiles:
+        arrays = _arrays(tiles, fmt)
+        assert (np.diff(timing.encode(*arrays).beats) == 1).all()
+        assert (np.diff(timing.encode(*arrays, adaptive=True).beats) == 1).all()
+        out = timing.decode(*arrays, np.frombuffer(b"".join(payloads), np.uint64), np.array(bursts)).beats
+        starts = np.cumsum(beat_counts(arrays[1], lanes))[:-1]
+        assert set(np.diff(out)[starts - 1]) <= {1, 2}
+        assert (np.delete(np.diff(out), starts - 1) == 1).all()
+
+
+@pytest.mark.parametrize("mode", ["raw", "zvc", "zrlc"])
+@pytest.mark.parametrize("lanes", [1, 2, 4, 8])
+def test_dense_tiles_make_no_core_wait(mode, lanes):
+    fmt, symbols = TileFormat(), tuple(np.random.default_rng(7).integers(1, 256, 2048).tolist())
+    tiles = [Tile(symbols[: 2048 - 100 * number], mode, 0, number) for number in range(6)]
+    payloads = [tile.payload(fmt) for tile in tiles]
+    arrays, bursts = _arrays(tiles, fmt), np.array([len(payload) // fmt.burst_bytes for payload in payloads])
+    timing = CodecTiming(fmt, lanes)
+    out = timing.decode(*arrays, np.frombuffer(b"".join(payloads), np.uint64), bursts).beats
+    for cycles in (timing.encode(*arrays).beats, timing.encode(*arrays, adaptive=True).beats, out):
+        assert (np.diff(cycles) == 1).all()
 
 
 def test_cycles_off_are_those_of_the_last_transfers_of_tiles():

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -107,10 +108,17 @@ def run_cosim(
     table.add_section()
     measured = (f"{encode_cycles:,}", rates[0], f"{decode_cycles:,}", rates[1])
     table.add_row("all", *totals, *measured, "yes" if equal else "NO", str(off) if cycles_off else "")
-    Console().print(table)
+    _print_whole(table)
     encode, decode = (sorted(latency) for latency in zip(*latencies, strict=True))
     Console().print(
         f"First beat out after {encode[0]} to {encode[-1]} cycles (encoder), {decode[0]} to {decode[-1]} (decoder).",
         highlight=False,
     )
     return equal and not off
+
+
+def _print_whole(table: Table) -> None:
+    """Print a table in full width, whatever the terminal's."""
+    console = Console()
+    width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+    Console(width=max(width, console.width)).print(table)

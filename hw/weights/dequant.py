@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -12,6 +12,7 @@ from hw.memory import Memory
 from hw.packet import Packet
 from hw.weights.narrower import BF16, FP16, Narrower
 from hw.weights.ports import COUNT_BITS, Fault, Report, Weights
+from hw.weights.sums import difference, less_one, more_one, total
 
 __all__ = ["INTEGER_BITS", "SLICE_BITS", "VALUE_BITS", "Dequant", "DequantOrder", "Scale"]
 
@@ -118,13 +119,16 @@ class Dequant(wiring.Component):
         # A piece is what of a beat lies in one slice: lanes `first` and on, as far as the slice has `room`.
         scale, room, first = Signal(SCALE_BITS, reset_less=True), Signal(COUNT_BITS), Signal(lane_bits)
         index, following, lanes_left = Signal(SLICE_BITS), Signal(SLICE_BITS), Signal(lane_bits + 1)
-        fills, spends, mask, go = Signal(), Signal(), Signal(lanes), Signal()
+        far, fills, spends, mask, go = Signal(), Signal(), Signal(), Signal(lanes), Signal()
+        next_index = Signal(SLICE_BITS)
         m.d.comb += [
             lanes_left.eq(lanes - first),
-            fills.eq(room >= lanes_left),
-            spends.eq(room <= lanes_left),
+            far.eq(room[lane_bits + 1 :].any()),
+            fills.eq(far | (room[: lane_bits + 1] >= lanes_left)),
+            spends.eq(~far & (room[: lane_bits + 1] <= lanes_left)),
+            next_index.eq(more_one(index)),
             mask.eq(Cat((first <= k) & (fills | (first + room[:lane_bits] > k)) for k in range(lanes))),
-            following.eq(Mux(index + 1 == order.slices, 0, index + 1)),
+            following.eq(Mux(next_index == order.slices, 0, next_index)),
             scales.read_address.eq(following),
         ]
         illegal = ((order.form != FP16) & (order.form != BF16)) | (
@@ -148,7 +152,7 @@ class Dequant(wiring.Component):
                 m.d.comb += [go.eq(step & self.i.valid), self.i.ready.eq(step & fills)]
                 with m.If(go):
                     m.d.sync += first.eq(Mux(fills, 0, first + room))
-                    m.d.sync += room.eq(room - lanes_left)
+                    m.d.sync += room.eq(difference(room, lanes_left, COUNT_BITS))
                     with m.If(spends):
                         m.d.comb += scales.read.eq(1)
                         m.d.sync += [scale.eq(scales.read_data), index.eq(following), room.eq(order.slice_weights)]
@@ -210,7 +214,7 @@ class Dequant(wiring.Component):
                 self.o.payload.data.error.eq(leaving.last & (leaving.error | ranged)),
             ]
             with m.If(leaving.ends):
-                m.d.sync += number.eq(Mux(leaving.last, 0, number + lanes))
+                m.d.sync += number.eq(Mux(leaving.last, 0, total(number, Const(lanes), COUNT_BITS)))
         return m
 
 
@@ -242,10 +246,17 @@ class _Lane(wiring.Component):
         added = Signal(signed(ADDEND_BITS), reset_less=True)
         exponent = Signal(EXPONENT_BITS, reset_less=True)
         wide = Signal(reset_less=True)
-        total, negative = Signal(signed(MAGNITUDE_BITS + 3)), Signal(reset_less=True)
+        sum_, negative = Signal(signed(MAGNITUDE_BITS + 3)), Signal(reset_less=True)
+        wide_product, wide_addend, size = (Signal(MAGNITUDE_BITS + 3, name=name) for name in ("left", "right", "size"))
         magnitude, scaled = Signal(MAGNITUDE_BITS, reset_less=True), Signal(EXPONENT_BITS, reset_less=True)
         misfit = Signal(3, reset_less=True)
-        m.d.comb += total.eq(product + added)
+        m.d.comb += [
+            wide_product.eq(product),
+            wide_addend.eq(added),
+            sum_.eq(total(wide_product, wide_addend, MAGNITUDE_BITS + 3)),
+            # The least number of two's complement apart: less one, then inverted.
+            size.eq(Mux(sum_[-1], ~less_one(sum_.as_unsigned()), sum_)),
+        ]
         with m.If(self.step):
             with m.If(self.floats):
                 m.d.sync += [
@@ -262,10 +273,10 @@ class _Lane(wiring.Component):
                     wide.eq(above.any() & ~above.all()),
                 ]
             m.d.sync += [
-                negative.eq(total[-1]),
-                magnitude.eq(Mux(total[-1], -total, total)),
+                negative.eq(sum_[-1]),
+                magnitude.eq(size),
                 scaled.eq(exponent),
-                misfit.eq(Cat(wide | _exceeds(total), misfit)),
+                misfit.eq(Cat(wide | _exceeds(sum_), misfit)),
             ]
         m.submodules.narrower = narrower = Narrower()
         m.d.comb += [
@@ -280,7 +291,7 @@ class _Lane(wiring.Component):
         return m
 
 
-def _exceeds(total):
+def _exceeds(number):
     """Whether a sum has more than 24 bits of magnitude; -2**24 is one."""
-    above = total[MAGNITUDE_BITS:]
-    return Mux(total[-1], ~above.all() | ~total[:MAGNITUDE_BITS].any(), above.any())
+    above = number[MAGNITUDE_BITS:]
+    return Mux(number[-1], ~above.all() | ~number[:MAGNITUDE_BITS].any(), above.any())

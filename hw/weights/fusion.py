@@ -5,7 +5,7 @@ A payload of `golden.weights.fusion` (woven pairs, or bit planes as words of 32 
 core serves both tasks of any widths and the plain codec, too.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -16,6 +16,7 @@ from golden.weights.rescale import MAGNITUDE_BITS
 from hw.packet import Packet
 from hw.weights.narrower import INT8, INT16, Narrower
 from hw.weights.ports import COUNT_BITS, POSITION_BITS, Fault, Report, Weights
+from hw.weights.sums import less_one, more_one, total
 
 __all__ = ["FIELD_BITS", "Fusion", "FusionOrder", "Selection", "block_float_fields", "fused_fields", "plane_fields"]
 
@@ -138,21 +139,23 @@ class Fusion(wiring.Component):
 
         # Fields begin behind bit `place` of `low`: first behind all of it, as if a word had ended.
         low, low_last = Signal(W, reset_less=True), Signal(reset_less=True)
-        place, total = Signal(place_bits, reset_less=True), Signal(place_bits + 1)
-        taken_bits = Signal(POSITION_BITS, reset_less=True)
+        place, behind = Signal(place_bits, reset_less=True), Signal(place_bits + 1)
+        word, next_word = (Signal(POSITION_BITS - place_bits, name=name) for name in ("word", "next_word"))
         beats_left, tail = Signal(COUNT_BITS - lane_bits, reset_less=True), Signal(lane_bits, reset_less=True)
         beat_bits, tail_bits = Signal(place_bits + 1, reset_less=True), Signal(place_bits + 1, reset_less=True)
-        needs, starved, used_bits = Signal(), Signal(), Signal(POSITION_BITS)
+        needs, starved, used_bits, eaten = Signal(), Signal(), Signal(POSITION_BITS), Signal(place_bits + 1)
         m.d.comb += [
             zeros.eq(fault != Fault.NONE),
             final.eq(beats_left == 0),
-            total.eq(place + Mux(final, tail_bits, beat_bits)),
-            needs.eq(total[-1]),
+            eaten.eq(Mux(final, tail_bits, beat_bits)),
+            behind.eq(total(place, eaten, place_bits + 1)),
+            needs.eq(behind[-1]),
             starved.eq(needs & low_last),
-            used_bits.eq((taken_bits - W) + place + 1),
+            next_word.eq(more_one(word)),
+            used_bits.eq(more_one(Cat(place, word))),
         ]
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [low.eq(self.i.payload.data), low_last.eq(self.i.payload.last), taken_bits.eq(taken_bits + W)]
+            m.d.sync += [low.eq(self.i.payload.data), low_last.eq(self.i.payload.last), word.eq(next_word)]
 
         padding = Signal(W)
         m.d.comb += padding.eq(low & Cat(place < k for k in range(W)))
@@ -160,16 +163,17 @@ class Fusion(wiring.Component):
             with m.State("Idle"):
                 m.d.comb += self.order.ready.eq(1)
                 m.d.sync += [order.eq(self.order.payload), fault.eq(Fault.NONE), ranged.eq(0), closed.eq(0)]
-                m.d.sync += [place.eq(W - 1), low_last.eq(0), taken_bits.eq(0)]
+                m.d.sync += [place.eq(W - 1), low_last.eq(0), word.eq(-1)]
                 with m.If(self.order.valid):
                     m.next = "Begin"
+            before = Signal(COUNT_BITS)
+            m.d.comb += before.eq(less_one(order.count))
             with m.State("Begin"):
-                before = order.count - 1
                 m.d.sync += [
                     beats_left.eq(before >> lane_bits),
                     tail.eq(before),
                     beat_bits.eq(chosen.width << lane_bits),
-                    tail_bits.eq(chosen.width * (before[:lane_bits] + 1)),
+                    tail_bits.eq(chosen.width * more_one(Cat(before[:lane_bits], 0))),
                 ]
                 with m.If(~chosen.plane & (order.exponent == 255)):
                     fail(Fault.TABLE, 0)
@@ -182,9 +186,9 @@ class Fusion(wiring.Component):
                     self.i.ready.eq(step & ~zeros & needs & ~starved),
                 ]
                 with m.If(go):
-                    m.d.sync += [place.eq(total), beats_left.eq(beats_left - 1)]
+                    m.d.sync += [place.eq(behind), beats_left.eq(less_one(beats_left))]
                     with m.If(starved):
-                        fail(Fault.SHORT, taken_bits)
+                        fail(Fault.SHORT, Cat(Const(0, place_bits), next_word))
                     with m.If(final):
                         m.next = "Close"
             with m.State("Close"):
@@ -240,7 +244,7 @@ class Fusion(wiring.Component):
             step.eq(~valid[-1] | sent),
         ]
         with m.If(sent):
-            m.d.sync += sent_bits.eq(Mux(last[-1], 0, sent_bits + beat_bits))
+            m.d.sync += sent_bits.eq(Mux(last[-1], 0, total(sent_bits, beat_bits, POSITION_BITS)))
             # What comes out now lies in front of all that is wrong farther up.
             with m.If(misfit):
                 m.d.sync += [ranged.eq(1), fault.eq(Fault.RANGE), position.eq(sent_bits)]

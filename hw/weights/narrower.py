@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.weights.narrow import FORMS
 from golden.weights.rescale import MAGNITUDE_BITS
+from hw.weights.sums import difference, less_one, more_one, total
 
 __all__ = ["BF16", "FP16", "INT8", "INT16", "Narrower"]
 
@@ -16,6 +17,7 @@ _BIAS_DIFFERENCE = 112
 _HALF_BITS, _BRAIN_BITS, _BYTE_BITS = 11, 8, 7
 # Farther to the right nothing is left to round up.
 _SHIFT_BITS = 4
+_FIELD_BITS = 10
 _FARTHEST = (1 << _SHIFT_BITS) - 1
 
 
@@ -59,23 +61,30 @@ class Narrower(wiring.Component):
         # First: the leading one to the top, and the exponent field that this makes.
         aligned, zeros = _normalized(m, self.magnitude)
         significand = Signal(MAGNITUDE_BITS, reset_less=True)
-        field = Signal(signed(10), reset_less=True)
+        field, lack = Signal(signed(_FIELD_BITS), reset_less=True), Signal(signed(_FIELD_BITS), reset_less=True)
         negative = Signal(reset_less=True)
+        rebiased, exact, opposite = (Signal(_FIELD_BITS, name=name) for name in ("rebiased", "exact", "opposite"))
+        m.d.comb += [
+            rebiased.eq(self.exponent - Mux(half, _BIAS_DIFFERENCE, 0)),
+            exact.eq(difference(rebiased, zeros, _FIELD_BITS)),
+            opposite.eq(difference(zeros, rebiased, _FIELD_BITS)),
+        ]
         with m.If(self.step):
             m.d.sync += [
                 significand.eq(Mux(byte, self.magnitude, aligned)),
-                field.eq(self.exponent - zeros - Mux(half, _BIAS_DIFFERENCE, 0)),
+                field.eq(exact),
+                lack.eq(more_one(opposite)),
                 negative.eq(self.negative),
             ]
 
         # Second: below the least normal number to the right by what the exponent lacks, then rounded.
-        low, amount, lack = Signal(), Signal(_SHIFT_BITS), Signal(signed(10))
-        far, shifted = Signal(), Signal(MAGNITUDE_BITS + _FARTHEST)
+        low, amount = Signal(), Signal(_SHIFT_BITS)
+        small, far, shifted = Signal(), Signal(), Signal(MAGNITUDE_BITS + _FARTHEST)
         m.d.comb += [
-            low.eq(((field < 1) | ~significand[-1]) & ~byte),
-            lack.eq(1 - field),
-            far.eq(low & (lack > _FARTHEST)),
-            amount.eq(Mux(low & (field < 1), lack[:_SHIFT_BITS], 0)),
+            small.eq(~lack[-1] & lack.any() & ~byte),
+            low.eq(small | (~significand[-1] & ~byte)),
+            far.eq(small & lack[_SHIFT_BITS:].any()),
+            amount.eq(Mux(small, lack[:_SHIFT_BITS], 0)),
             shifted.eq(Cat(Const(0, _FARTHEST), Mux(far, 0, significand)) >> amount),
         ]
         kept, tie, below = Signal(_HALF_BITS), Signal(), Signal()
@@ -86,24 +95,27 @@ class Narrower(wiring.Component):
         with m.Else():
             m.d.comb += _cut(shifted, _BRAIN_BITS, kept, tie, below)
         # The field is one less than it was: the leading one adds it again, as does a sum that reaches the next power.
-        above, base, total, beyond = Signal(8), Signal(15), Signal(16), Signal()
+        above, base, rounded, beyond = Signal(8), Signal(15), Signal(16), Signal()
+        before, up = Signal(_FIELD_BITS), Signal()
         m.d.comb += [
-            above.eq(Mux(low | byte, 0, field - 1)),
+            before.eq(less_one(field.as_unsigned())),
+            above.eq(Mux(low | byte, 0, before[:8])),
             base.eq(Mux(half, above[:5] << (_HALF_BITS - 1), above << (_BRAIN_BITS - 1))),
-            total.eq(base + kept + (tie & (below | kept[0] | byte))),
+            up.eq(tie & (below | kept[0] | byte)),
+            rounded.eq(total(base, kept, 16, up)),
             beyond.eq(
                 ~byte
                 & ~low
-                & Mux(half, (field > 30) | (total[10:15] == 31) | total[15], (total[7:15] == 255) | total[15])
+                & Mux(half, (field > 30) | (rounded[10:15] == 31) | rounded[15], (rounded[7:15] == 255) | rounded[15])
             ),
         ]
         with m.If(self.step):
             m.d.sync += self.misfit.eq(beyond)
             with m.If(byte):
-                magnitude = Mux(total[_BYTE_BITS], 127, total[:_BYTE_BITS])
+                magnitude = Mux(rounded[_BYTE_BITS], 127, rounded[:_BYTE_BITS])
                 m.d.sync += self.pattern.eq(Mux(negative, -magnitude, magnitude))
             with m.Else():
-                m.d.sync += self.pattern.eq(Cat(Mux(beyond, Mux(half, 0x7C00, 0x7F80), total)[:15], negative))
+                m.d.sync += self.pattern.eq(Cat(Mux(beyond, Mux(half, 0x7C00, 0x7F80), rounded)[:15], negative))
         return m
 
 

@@ -277,7 +277,7 @@ def _merge(cost: Cost) -> None:
     known = [Cost(**one) for one in json.loads(path.read_text())] if path.exists() else []
     by_size = {(one.name, one.symbol_bits, one.lanes): one for one in [*known, cost]}
     sizes = [(design.name, design.symbol_bits, design.lanes) for design in DESIGNS]
-    merged = [by_size[size] for size in sizes if size in by_size]
+    merged = [by_size.pop(size) for size in sizes if size in by_size] + list(by_size.values())
     path.write_text(json.dumps([asdict(one) for one in merged], indent=1) + "\n")
     (_DATA / "area.md").write_text(table(merged))
 

@@ -11,8 +11,8 @@ Each key names an axis, with one value or a list of them; what is left out has t
     tile = "8x8x16"
 
 With an accelerator (a preset or a file; ``none`` by default) a point is simulated: its traffic is that of mappings, its
-time that of memory, codecs and array together. Without one it is what must move at least, and `weights_codec` and
-`residency` have no meaning.
+time that of memory, codecs and array together. Without one it is what must move at least, and `weights_codec`,
+`residency` and `fuse` have no meaning.
 
 The axes are data: a new one is a row of `AXES` and a reader of its value.
 """
@@ -123,6 +123,7 @@ AXES = (
     Axis("layout", _DEFAULT.layout, _one_of("layout", LAYOUTS)),
     Axis("accelerator", NO_ACCELERATOR, _text("accelerator", _ACCELERATORS, _is_accelerator)),
     Axis("residency", RESIDENCIES[0], _one_of("residency", RESIDENCIES)),
+    Axis("fuse", False, _one_of("fuse", (False, True))),
     Axis("weights_codec", WEIGHT_CODECS[0], _one_of("weights_codec", WEIGHT_CODECS)),
     Axis("codec", _DEFAULT.codec, _one_of("codec", CODECS)),
 )
@@ -228,6 +229,6 @@ def _resolved(values: dict[str, Value], folder: Path) -> dict[str, Value]:
     if chip != NO_ACCELERATOR and tile == "auto":
         tile = load_accelerator(str(folder / chip) if chip.endswith(".toml") else chip).ports.activations.tile
     sizes = parse_tile(tile, int(values["word_bits"]))
-    plain: dict[str, Value] = {"residency": RESIDENCIES[0], "weights_codec": WEIGHT_CODECS[0]}
+    plain: dict[str, Value] = {"residency": RESIDENCIES[0], "fuse": False, "weights_codec": WEIGHT_CODECS[0]}
     unused = plain if values["accelerator"] == NO_ACCELERATOR else {}
     return values | {"tile": "x".join(map(str, sizes))} | unused

@@ -53,6 +53,7 @@ def row_label(row: Row, rows: Sequence[Row]) -> str:
 def _short(axis: str, value: object) -> str:
     """A value as a word that tells its axis, too."""
     shapes = {"word_bits": "{}-bit", "run_bits": "run {}", "burst_bytes": "{} B", "scan": "{}", "bypass": "{} bypass"}
+    shapes |= {"residency": "{} resident", "fuse": "fused {}"}
     return shapes.get(axis, "{}").format(value)
 
 

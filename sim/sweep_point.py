@@ -106,7 +106,9 @@ def _simulated(point: Point, config: RunConfig, shared: _Shared, plain: Figures)
     """The figures on an accelerator; those of the activations alone stay."""
     name = point["accelerator"]
     accelerator = load_accelerator(str(point.path("accelerator")) if name.endswith(".toml") else name)
-    design = SimulationConfig(accelerator, config, point["weights_codec"], residency=point["residency"])
+    design = SimulationConfig(
+        accelerator, config, point["weights_codec"], residency=point["residency"], fuse=point["fuse"]
+    )
     plans, placed = plan_network(design, shared.network, {})
     images, names = shared.images(config, accelerator), shared.names if config.codec != "raw" else ("shapes alone",)
     result = simulate_plans(design, shared.network, plans, placed, images, names, known=shared.weights)

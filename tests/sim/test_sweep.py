@@ -131,17 +131,22 @@ network = "net.onnx"
 images = "images"
 accelerator = ["none", "mobile", "mine.toml"]
 residency = ["none", "all"]
+fuse = [false, true]
 weights_codec = ["packed", "mlw"]
 codec = ["raw", "zvc"]
+
+[[exclude]]
+residency = "all"
+fuse = true
 """
 
 
 def test_points_on_accelerators_have_the_figures_of_a_simulation(folder):
     (folder / "mine.toml").write_text(preset_text("mobile").replace("size_kib = 256", "size_kib = 0.75"))
     points = grid(folder, ON_CHIPS)
-    # Without an accelerator the other two mean nothing.
+    # Without an accelerator the other three mean nothing.
     assert [point["accelerator"] for point in points].count("none") == 2
-    assert len(points) == 2 + 2 * 8
+    assert len(points) == 2 + 2 * 12
     network, photos = load_network(folder / "net.onnx"), load_images(folder / "images")
     for point in points:
         figures, chip = evaluate(point).figures, point["accelerator"]
@@ -150,7 +155,11 @@ def test_points_on_accelerators_have_the_figures_of_a_simulation(folder):
             continue
         accelerator = load_accelerator(str(folder / chip) if chip.endswith("toml") else chip)
         config = SimulationConfig(
-            accelerator, RunConfig(point["codec"]), point["weights_codec"], residency=point["residency"]
+            accelerator,
+            RunConfig(point["codec"]),
+            point["weights_codec"],
+            residency=point["residency"],
+            fuse=point["fuse"],
         )
         summary = summarize_simulation(run_simulation(config, network, photos))
         for design, moved, time_ms in (

@@ -33,9 +33,9 @@ class PairDecoder(wiring.Component):
     must end in bits where the next one starts.
 
     *Stages*: codewords (hw/weights/huffman.py), places in the order of codewords, symbols, sums of runs and centroids,
-    checks, beats (hw/weights/sparse.py). `slots` codewords enter in each cycle while none behind the first has more
-    than 8 bits; the last 31 bits of a block go one codeword at a time. A beat leaves in each cycle if there are
-    weights for one. Tensors do not overlap; sim/timing_pairs.py has the cycles.
+    checks, beats (hw/weights/sparse.py). Up to `slots` codewords enter in a cycle; the last 31 bits of a block go one
+    codeword at a time, and a block takes one cycle more. A beat leaves in each cycle if there are weights for one.
+    Tensors do not overlap: tables are read while nothing is decoded. sim/timing_pairs.py has the cycles.
 
     *Bad tensors*: everything that golden refuses gives a fault and its bit: of the payload, or, for `Fault.TABLE` and
     `Fault.RANGE` of a table, of the tables. `Fault.ORDER`: more entry points than `entries`, a codebook without

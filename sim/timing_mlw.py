@@ -105,7 +105,7 @@ def _steps(words, bits, steps, places):  # type: ignore[no-untyped-def]
             entries, entry_bits = size + (size > 0), np.int64(get_bits(words, position + 10, 3)) + 2
             position += PALETTE_BITS + entries * entry_bits
             steps[number : number + entries, _KIND] = _ENTRY
-            number += entries
+            number += int(entries)
         width = wdiv
         if wdiv == RAW:
             width = bit_length(entries - 1) if entries else entry_bits
@@ -185,8 +185,8 @@ def _chunks(words, position, shape, steps, number, places, symbols, weights):  #
 
         w_ended = z_ended = np.int64(0)
         if w_enable:
-            w_ended = raw_symbols(width) if raw else UNARY_BITS - (0 if truncated else goes_on)
-            w_ended = min(w_ended, count - w_pos)
+            full = raw_symbols(width) if raw else UNARY_BITS - (0 if truncated else goes_on)
+            w_ended = np.int64(min(full, count - w_pos))
         if z_enable:
             for bit in range(field):
                 z_ended += 1 - (z_unary >> bit & 1)
@@ -225,7 +225,7 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
         take = False
         if chunk >= 0:
             row_free = row == 0 or write or steps[chunk, _WEIGHTS] == 0
-            take = row_free and (mask < 0 or go or steps[chunk, _MASK] < 0)
+            take = bool(row_free and (mask < 0 or go or steps[chunk, _MASK] < 0))
         if done and not (whole or taken or write or go):
             break
 
@@ -234,7 +234,7 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
         if at < number:
             step = (chunk < 0 or take) if steps[at, _KIND] == _CHUNK else True
             if steps[at, _KIND] == _HEADER:
-                step = chunk < 0 and mask < 0 and not counting
+                step = bool(chunk < 0 and mask < 0 and not counting)
         elif chunk < 0 and mask < 0 and not counting:
             done = True
         held += (mask if go else 0) - (lanes if whole else 0)
@@ -243,9 +243,9 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
         if whole:
             times[made] = cycle + 1
             made += 1
-        row = 0 if write else row
-        mask = -1 if go else mask
-        counting = go
+        row = np.int64(0) if write else row
+        mask = np.int64(-1) if go else mask
+        counting = bool(go)
         if take:
             row = max(row, steps[chunk, _WEIGHTS])
             mask = max(mask, steps[chunk, _MASK])

@@ -19,7 +19,26 @@ WORD_BITS = (128, 256)
 
 
 class MlwDecoder(wiring.Component):
-    """Decodes weight streams of the Arm Ethos-U, a chunk per cycle.
+    """Decodes weight streams of the Arm Ethos-U (golden/weights/mlw_format.py), a chunk per cycle.
+
+    The stages: `ChunkReader` finds where each chunk ends, the only loop; `IndexDecoder` and `RunDecoder` make weights
+    and masks of its remainders a cycle later; `Merger` puts them into beats.
+
+    *Cycles*, if no one waits: each header of a slice, entry of a palette, chunk and end marker (32 bits at once of
+    filling) is a cycle of the reader, which waits three more behind each slice until the stages behind it are empty.
+    So a tensor takes ``chunks + entries + markers + 4 slices + 4`` cycles from its order to its report where chunks
+    stand for up to 32 weights on average, and a cycle for each beat, 32 weights, where they stand for more;
+    `sim.timing_mlw` steps what lies between and is equal to the core for every beat. A chunk has at most 12 indices
+    (8 if they are raw and wider than 5 bits) and stands for at most 64 zeros and weights of runs. The first beat leaves
+    7 cycles after the order at the earliest; the last one when the stream is known to be sound.
+
+    *Back-pressure*: a beat that waits stops the beats, then the queues (32 weights, 128 bits of masks), then the
+    reader; nothing is lost, and what is queued goes on.
+
+    *Bad streams*: all that golden refuses is reported with golden's position, as is a weight past -128..127 if
+    `narrow` is ordered, at its remainder. Then the stream is taken to its last word, the ordered weights are made up
+    with zeros, and the next tensor is read as if nothing had been. Which of the weights before the fault still come
+    depends on when they are taken.
 
     Parameters
     ----------
@@ -31,11 +50,13 @@ class MlwDecoder(wiring.Component):
     Members
     -------
     order : In(stream of MlwOrder)
+        One for each tensor, taken before its first word, when the tensor before is reported.
     i : In(stream of Packet(word))
         The stream, whole words: what is missing in the last one is filled up with end markers, bytes 0xFF.
     o : Out(stream of Packet(Weights))
-        Signed weights of 9 bits.
+        Signed weights of 9 bits; a tensor's last beat waits for the end of its stream.
     report : Out(stream of Report)
+        As the last beat is sent.
     """
 
     order: stream.Interface
@@ -145,12 +166,11 @@ class MlwDecoder(wiring.Component):
                 m.d.comb += [self.order.ready.eq(1), begin.eq(self.order.valid)]
                 with m.If(begin):
                     m.next = "Decode"
-            with m.State("Decode"):
-                with m.If(reader.done & merger.idle):
-                    with m.If(some):
-                        m.next = "Fill"
-                    with m.Else():
-                        m.next = "Report"
+            with m.State("Decode"), m.If(reader.done & merger.idle):
+                with m.If(some):
+                    m.next = "Fill"
+                with m.Else():
+                    m.next = "Report"
             with m.State("Fill"):
                 m.d.comb += merger.fill.eq(1)
                 with m.If(merger.made & ~merger.more):

@@ -7,7 +7,17 @@ from amaranth.utils import bits_for, ceil_log2
 
 from golden.weights.mlw_format import PALETTE_ENTRIES, RAW_SYMBOLS_WIDE
 from hw.bits import any_of
-from hw.weights.mlw_ports import REMAINDER_BITS, SLOTS, V_BITS, Chunk, SliceRules, first_of, named, prefix_counts, shifted
+from hw.weights.mlw_ports import (
+    REMAINDER_BITS,
+    SLOTS,
+    V_BITS,
+    Chunk,
+    SliceRules,
+    first_of,
+    named,
+    prefix_counts,
+    shifted,
+)
 from hw.weights.mlw_sizes import HEAD_BITS, unary_fields
 
 __all__ = ["IndexDecoder"]

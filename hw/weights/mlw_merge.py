@@ -23,9 +23,10 @@ _COUNT_BITS = bits_for(SLOTS)
 class Merger(wiring.Component):
     """Puts weights where masks have ones, up to `lanes` a cycle.
 
-    Weights lie in a ring of 32, masks in a ring of 128 bits, of which a beat's are in sight. Each 8 lanes whose
-    ones all have their weights become lanes of the beat at once; the beat is whole when all are. A butterfly moves the weights:
-    those of a block of lanes lie side by side in the ring, so that each of its nodes is told by where they begin.
+    Weights lie in a ring of 32, masks in a ring of 128 bits, of which a beat's are in sight. Each 8 lanes whose ones
+    all have their weights become lanes of the beat at once; the beat is whole when all are. A butterfly moves the
+    weights: those of a block of lanes lie side by side in the ring, so that each of its nodes is told by where they
+    begin.
 
     Members
     -------
@@ -34,7 +35,7 @@ class Merger(wiring.Component):
     row_valid, count, weights, row_ready : In, In, In, Out
         Up to 12 weights, taken or not as one.
     valid, mask, length, go : In, In, In, Out
-        So many bits of a mask, taken as one; what is above is zero.
+        So many bits of a mask, taken as one if 64 are free; what is above is zero.
     fill : In
         What is missing are zeros: a beat every cycle.
     more, tail, error : In

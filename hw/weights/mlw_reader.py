@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from golden.weights.mlw_format import HEADER_BITS, MARKER_BITS, PALETTE_BITS, PALETTE_ENTRIES
 from hw.packet import Packet
 from hw.weights.mlw_header import FILL_BITS, HeaderFields
-from hw.weights.mlw_ports import CHUNK_BITS, V_BITS, Chunk, SliceRules, Trace, first_one, shifted, times
+from hw.weights.mlw_ports import CHUNK_BITS, V_BITS, Chunk, SliceRules, Trace, first_one, named, shifted, times
 from hw.weights.mlw_sizes import HEAD_BITS, ChunkSizer
 from hw.weights.ports import POSITION_BITS, Fault
 
@@ -85,7 +85,7 @@ class ChunkReader(wiring.Component):
         m.d.comb += [self.rules.eq(rules), self.chunk.eq(chunk), self.position.eq(position), self.entry.eq(entry)]
 
         m.submodules.header = header = HeaderFields()
-        m.submodules.sizer = sizer = ChunkSizer()
+        m.submodules.sizer = sizer = ChunkSizer(place_bits)
 
         m.d.comb += [self.chunk[name].eq(getattr(sizer, name)) for name in _TOLD_LATER]
 
@@ -93,20 +93,24 @@ class ChunkReader(wiring.Component):
         low, low_last = Signal(word_bits, reset_less=True), Signal()
         place, word = Signal(place_bits), Signal(POSITION_BITS - place_bits, reset_less=True)
         sight, here, counts = Signal(CHUNK_BITS), Signal(), Signal()
-        early, w_bits, z_bits = Signal.like(sizer.early), Signal.like(sizer.w_bits), Signal.like(sizer.z_bits)
-        parts, carries = Signal(place_bits + 1), Signal(place_bits + 1)
-        length, behind, crosses, step, drain = Signal(6), Signal(place_bits + 1), Signal(), Signal(), Signal()
+        parts, carries, next_chunk = Signal(place_bits + 1), Signal(place_bits + 1), Signal(place_bits + 1)
+        length, behind, step = Signal(6), Signal(place_bits + 1), Signal()
+        crosses, chunk_step, drain = Signal(), Signal(), Signal()
         m.d.comb += [
             sight.eq(shifted(m, Cat(low[1:], self.i.payload.data), place, CHUNK_BITS, "window")),
             here.eq(low_last | self.i.valid),
-            # All but `length` is known early; three numbers become two before they are added.
-            parts.eq((place + early) ^ w_bits ^ z_bits),
-            carries.eq(((place + early) & (w_bits | z_bits)) | (w_bits & z_bits)),
-            behind.eq((parts + (carries << 1))[: place_bits + 1] + length),
-            crosses.eq(behind[-1]),
-            self.i.ready.eq(~low_last & (drain | (step & crosses))),
+            # Of a chunk all but the bits of WUNARY1 is known early; three numbers become two before they are added.
+            sizer.place.eq(place),
+            parts.eq(sizer.behind ^ sizer.w_bits ^ sizer.z_bits),
+            carries.eq((sizer.behind & (sizer.w_bits | sizer.z_bits)) | (sizer.w_bits & sizer.z_bits)),
+            next_chunk.eq(named(m, (parts + (carries << 1))[: place_bits + 1], "known") + sizer.ones),
+            crosses.eq(next_chunk[-1]),
+            behind.eq(place + length),
+            self.i.ready.eq(~low_last & (drain | (step & behind[-1]) | (chunk_step & crosses))),
         ]
-        with m.If(step):
+        with m.If(chunk_step & ~(low_last & crosses)):
+            m.d.sync += place.eq(next_chunk)
+        with m.Elif(step):
             m.d.sync += place.eq(behind)
         with m.If(self.i.ready & self.i.valid):
             m.d.sync += [low.eq(self.i.payload.data), low_last.eq(self.i.payload.last)]
@@ -153,8 +157,8 @@ class ChunkReader(wiring.Component):
             with m.State("Idle"):
                 m.d.comb += self.done.eq(1)
                 with m.If(self.begin):
-                    m.d.sync += [place.eq(-1), word.eq(-1), counts.eq(0), low_last.eq(0), fault.eq(Fault.NONE), fresh.eq(1)]
-                    m.d.sync += [closed.eq(0), self.chunk_valid.eq(0)]
+                    m.d.sync += [place.eq(-1), word.eq(-1), low_last.eq(0), fault.eq(Fault.NONE), fresh.eq(1)]
+                    m.d.sync += Cat(counts, closed, self.chunk_valid).eq(0)
                     m.next = "Header"
             with m.State("Header"):
                 with m.If(self.chunk_valid & self.chunk_bad):
@@ -210,11 +214,10 @@ class ChunkReader(wiring.Component):
                         with m.If(entry == last_entry):
                             m.next = "Chunks"
             with m.State("Chunks"):
-                m.d.comb += [length.eq(sizer.ones), early.eq(sizer.early), w_bits.eq(sizer.w_bits), z_bits.eq(sizer.z_bits)]
                 with m.If(self.chunk_valid & self.chunk_bad):
                     fail_chunk()
                 with m.Elif(here & (~self.chunk_valid | self.take)):
-                    m.d.comb += [sizer.step.eq(1), step.eq(~(low_last & crosses))]
+                    m.d.comb += [sizer.step.eq(1), chunk_step.eq(1)]
                     m.d.sync += [
                         self.chunk_valid.eq(1),
                         chunk.bits.eq(sight),

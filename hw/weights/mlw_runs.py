@@ -2,13 +2,23 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from hw.bits import any_of
-from hw.weights.mlw_ports import MASK_BITS, REMAINDER_BITS, SLOTS, Chunk, SliceRules, named, prefix_counts, shifted, times
+from hw.weights.mlw_ports import (
+    MASK_BITS,
+    REMAINDER_BITS,
+    SLOTS,
+    Chunk,
+    SliceRules,
+    named,
+    prefix_counts,
+    shifted,
+    times,
+)
 from hw.weights.mlw_sizes import HEAD_BITS, unary_fields
 
 __all__ = ["RunDecoder"]

@@ -31,6 +31,12 @@ def unary_fields(m: Module, head: Value, indices: Value, runs: Value, coarse: Va
     return unary0, z_unary, unary1
 
 
+def _marked(m: Module, left: Value, name: str) -> Value:
+    """A number of symbols that are left, and whether it is below 16."""
+    number = named(m, left[:LEFT_BITS], name)
+    return Cat(number, ~number[_COUNT_BITS:].any())
+
+
 class ChunkSizer(wiring.Component):
     """Counts the symbols of a slice.
 
@@ -45,15 +51,18 @@ class ChunkSizer(wiring.Component):
         Go on to the next chunk.
     indices, runs, first : Out
         The chunk carries such; it is the slice's first.
-    early, ones : Out
-        Bits of WUNARY0 and ZUNARY, of WUNARY1.
+    place, behind : In, Out
+        A place, and the one that lies behind it by the bits of WUNARY0 and ZUNARY.
+    ones : Out
+        Bits of WUNARY1.
     base, w_bits, z_bits : Out
         Bits of all three, and of the remainders of indices and of runs.
     w_count, z_count, w_done, z_done : Out
         Symbols whose quotients ended in the chunk before, and whether they are the slice's last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, place_bits: int) -> None:
+        self._place_bits = place_bits
         super().__init__(
             {
                 **dict.fromkeys(("load", "palette", "step"), In(1)),
@@ -62,7 +71,9 @@ class ChunkSizer(wiring.Component):
                 "head": In(HEAD_BITS),
                 **dict.fromkeys(("indices", "runs", "first", "w_done", "z_done"), Out(1)),
                 "w_bits": Out(7),
-                **dict.fromkeys(("early", "z_bits"), Out(bits_for(2 * SLOTS))),
+                "z_bits": Out(bits_for(2 * SLOTS)),
+                "place": In(self._place_bits),
+                "behind": Out(self._place_bits + 1),
                 "ones": Out(_COUNT_BITS),
                 "base": Out(bits_for(HEAD_BITS)),
                 **dict.fromkeys(("w_count", "z_count"), Out(_COUNT_BITS)),
@@ -75,12 +86,13 @@ class ChunkSizer(wiring.Component):
         # What ended in the chunk before is taken off in this cycle: `w_left` and `z_left` are as they were before it.
         w_left, z_left = Signal(LEFT_BITS, reset_less=True), Signal(LEFT_BITS, reset_less=True)
         w_ended, z_ended = Signal(_COUNT_BITS, reset_less=True), Signal(_COUNT_BITS, reset_less=True)
+        w_low, z_low = Signal(reset_less=True), Signal(reset_less=True)
         behind, ahead = Signal(signed(6), reset_less=True), Signal(signed(6))
         first, coarse, unary = Signal(reset_less=True), Signal(), Signal()
         w_few, z_few = self.w_done, self.z_done
         m.d.comb += [
-            w_few.eq(~w_left[_COUNT_BITS:].any() & (w_left[:_COUNT_BITS] <= w_ended)),
-            z_few.eq(~z_left[_COUNT_BITS:].any() & (z_left[:_COUNT_BITS] <= z_ended)),
+            w_few.eq(w_low & (w_left[:_COUNT_BITS] <= w_ended)),
+            z_few.eq(z_low & (z_left[:_COUNT_BITS] <= z_ended)),
             self.w_count.eq(Mux(w_few, w_left, w_ended)),
             self.z_count.eq(Mux(z_few, z_left, z_ended)),
             ahead.eq(behind + w_ended),
@@ -112,20 +124,25 @@ class ChunkSizer(wiring.Component):
             w_full.eq(Mux(rules.raw, raw_count, Mux(rules.truncated, SLOTS, ends))),
             z_full.eq(count_ones(m, list(zeros), "zeros")),
         ]
-        early = Signal(bits_for(2 * SLOTS))
+        with_fine = Mux(unary, self.place + 2 * SLOTS, self.place + SLOTS)
+        with_coarse = Mux(unary, self.place + SLOTS + UNARY_BITS_COARSE, self.place + UNARY_BITS_COARSE)
         m.d.comb += [
-            early.eq(Mux(unary, SLOTS, 0) + Mux(self.runs, Mux(coarse, UNARY_BITS_COARSE, SLOTS), 0)),
-            self.base.eq(early + ones),
+            self.base.eq(Mux(unary, SLOTS, 0) + Mux(self.runs, Mux(coarse, UNARY_BITS_COARSE, SLOTS), 0) + ones),
             self.w_bits.eq(times(m, self.w_count, rules.width, 9, "w_bits")),
-            self.early.eq(early),
+            # A place for each way that the first two fields may be there.
+            self.behind.eq(
+                Mux(self.runs, Mux(coarse, with_coarse, with_fine), Mux(unary, self.place + SLOTS, self.place))
+            ),
             self.z_bits.eq(times(m, self.z_count, rules.zdiv, 3, "z_bits")),
             self.ones.eq(ones),
         ]
 
+        w_next, z_next = _marked(m, w_left - w_ended, "w_next"), _marked(m, z_left - z_ended, "z_next")
+        z_symbols = self.symbols + self.palette
         with m.If(self.step):
             m.d.sync += [
-                w_left.eq(Mux(w_few, 0, w_left - w_ended)),
-                z_left.eq(Mux(z_few, 0, z_left - z_ended)),
+                Cat(w_left, w_low).eq(Mux(w_few, 1 << LEFT_BITS, w_next)),
+                Cat(z_left, z_low).eq(Mux(z_few, 1 << LEFT_BITS, z_next)),
                 w_ended.eq(w_full & self.indices.replicate(_COUNT_BITS)),
                 z_ended.eq(z_full & self.runs.replicate(_COUNT_BITS)),
                 behind.eq(ahead - (z_full & self.runs.replicate(_COUNT_BITS))),
@@ -133,8 +150,8 @@ class ChunkSizer(wiring.Component):
             ]
         with m.If(self.load):
             m.d.sync += [
-                w_left.eq(self.symbols),
-                z_left.eq(self.symbols + self.palette),
+                Cat(w_left, w_low).eq(_marked(m, self.symbols, "w_symbols")),
+                Cat(z_left, z_low).eq(_marked(m, z_symbols, "z_symbols")),
                 Cat(w_ended, z_ended, behind).eq(0),
                 first.eq(1),
             ]

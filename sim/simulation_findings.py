@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from golden.activations.prc import PrcFormat
 from sim.simulation_summary import SimulationSummary
 
 __all__ = ["findings", "slower"]
@@ -53,7 +54,8 @@ def slower(summary: SimulationSummary) -> str:
     if summary.coded.time_ms <= 1.001 * summary.raw.time_ms:
         return ""
     bound = summary.coded.layers_by_bottleneck
-    lanes = summary.config["codec_units"] * summary.accelerator["ports"]["activations"]["symbols_per_cycle"]
+    each = summary.accelerator["ports"]["activations"]["symbols_per_cycle"]
+    lanes = summary.config["codec_units"] * (PrcFormat().lanes if summary.config["codec"] == "prc" else each)
     return (
         f"{bound['decode']} layers wait for the decoder, {bound['encode']} for the encoder; {lanes} symbols per cycle "
         "are fewer than memory brings. More codec units on each port (--codec-units) give the time back"

@@ -249,6 +249,8 @@ def test_codecs_that_slow_a_design_down_say_why(plain, capsys):
     print_simulation(summary, Console(width=200))
     told = capsys.readouterr().out
     assert "codecs slow this design down: 0 layers wait for the decoder, 0 for the encoder; 1 symbols per cycle" in told
+    # A core of prc takes four symbols, whatever the port asks for.
+    assert "4 symbols per cycle" in slower(summary.model_copy(update={"config": summary.config | {"codec": "prc"}}))
     assert slower(summarize_simulation(run_hand(load_accelerator("mobile"), residency="all"))) == ""
 
 

@@ -187,25 +187,35 @@ class CodeWindow(wiring.Component):
         even, odd = self._limits(m, "even", self.second), self._limits(m, "odd", others)
         turns = [self.second, others, self.second]
 
-        # What is found at the place of each codeword: its bits, whether it is none, its length, and where it ends.
-        longer = self._longer(m, self.sight, even, LONGEST, "first")
-        found = [self._found(self.sight, longer, 0)]
+        # What is found at the place of each codeword: whether it is none, or the escape, its length, where it ends.
+        window, short = self.sight, LONGEST_OF_SLOT[1]
+        longer = self._longer(m, window, even, LONGEST, "first")
+        found, seen = [self._found(window, longer, 0)], [window[:LONGEST]]
         if self.slots > 1:
-            longest = LONGEST_OF_SLOT[1]
-            at = [self._at(m, begin, odd, longest) for begin in range(1, longest + 1)]
-            found.append(_count(longer[: longest - 1], at))
+            flags = [self._longer(m, window[n:], odd, short, f"second_{n}") for n in range(1, short + 1)]
+            at = [self._found(window[n:], flags[n - 1], n) for n in range(1, short + 1)]
+            found.append(_count(longer[: short - 1], at))
+            seen.append(_count(longer[: short - 1], [window[n : n + short] for n in range(1, short + 1)]))
         if self.slots > 2:
-            # Two codewords end 2 to 16 bits behind the first one's beginning.
-            at = [self._at(m, begin, even, LONGEST_OF_SLOT[2]) for begin in range(2, 2 * longest + 1)]
-            found.append(_pick([at[0], at[0], *at], found[1][-SIZE_BITS:]))
+            # The first two end 2 to 16 bits behind the beginning. Chosen by both lengths and not by their sum.
+            least = LONGEST_OF_SLOT[2]
+            at = [Const(0, 1)] * 2
+            for n in range(2, 2 * short + 1):
+                here = Signal(len(found[0]), name=f"third_{n}")
+                value = self._found(window[n:], self._longer(m, window[n:], even, least, f"third_{n}"), n)
+                m.d.comb += here.eq(value)
+                at.append(here[: len(value)])
+            behind = [_count(flags[n - 1][: short - 1], at[n + 1 : n + short + 1]) for n in range(1, short + 1)]
+            found.append(_count(longer[: short - 1], behind))
+            seen.append(shifted(m, window, found[1][-SIZE_BITS:], least))
 
         going: Value = Const(1, 1)
         for k in range(self.slots):
             bits, size_bits = LONGEST_OF_SLOT[k], ceil_log2(LONGEST_OF_SLOT[k])
             here = Signal(len(found[k]), name=f"found_{k}")
             m.d.comb += here.eq(found[k])
-            seen, unknown, is_escape = here[:bits], here[bits], here[bits + 1]
-            size_less_1, end = here[bits + 2 : bits + 2 + size_bits], here[-SIZE_BITS:]
+            unknown, is_escape = here[0], here[1]
+            size_less_1, end = here[2 : 2 + size_bits], here[-SIZE_BITS:]
             escaping, after = Signal(name=f"escaping_{k}"), Signal(name=f"after_{k}")
             if k == 0:
                 m.d.comb += self.unknown.eq(unknown)
@@ -217,7 +227,7 @@ class CodeWindow(wiring.Component):
             m.d.comb += [
                 escaping.eq(is_escape & ~turns[k]),
                 after.eq(self.dense | (~turns[k] & ~escaping)),
-                index.sight.eq(seen),
+                index.sight.eq(seen[k]),
                 index.size_less_1.eq(size_less_1),
                 index.second.eq(turns[k]),
                 *(index.codes[n].eq(self.codes[n]) for n in range(2)),
@@ -250,16 +260,8 @@ class CodeWindow(wiring.Component):
             flags.append(flag)
         return flags
 
-    def _at(self, m: Module, begin: int, limits: list[Value], longest: int) -> Value:
-        """What is found at place `begin`."""
-        sight = self.sight[begin : begin + longest]
-        value = self._found(sight, self._longer(m, sight, limits, longest, f"at_{begin}_of_{longest}"), begin)
-        found = Signal(len(value), name=f"at_{begin}_of_{longest}")
-        m.d.comb += found.eq(value)
-        return found
-
     def _found(self, sight: Value, longer: list[Value], begin: int) -> Value:
-        """The codeword at the beginning of `sight`: bits, is it none, is it the escape, size less 1, where it ends."""
+        """The codeword at the beginning of `sight`: is it none, is it the escape, size less 1, where it ends."""
         longest = len(longer)
         size_bits = ceil_log2(longest)
         padded = [*longer, *[Const(0, 1)] * (1 << size_bits)][: (1 << size_bits) - 1]
@@ -267,4 +269,4 @@ class CodeWindow(wiring.Component):
         ends = [Const(begin + n + 1, SIZE_BITS) for n in range(1 << size_bits)]
         other = (sight[:longest] ^ self.escape[:longest]) & self.escape_mask[:longest]
         is_escape = self.escapes & ~other.any()
-        return Cat(sight[:longest], longer[-1], is_escape, _count(padded, sizes), _count(padded, ends))
+        return Cat(longer[-1], is_escape, _count(padded, sizes), _count(padded, ends))

@@ -100,7 +100,6 @@ class PairDecoder(wiring.Component):
         dense, escape_form, limit = Signal(), Signal(), Signal(RUN_BITS)
         m.d.comb += [
             step.eq(expander.ready),
-            dense.eq(order.form == Form.DENSE),
             escape_form.eq(order.form == Form.RUNS),
             limit.eq(Cat(order.index_bits > k for k in range(RUN_BITS))),
             loader.dense.eq(dense),
@@ -118,6 +117,8 @@ class PairDecoder(wiring.Component):
             checks.escape_form.eq(escape_form),
             expander.count.eq(order.count),
         ]
+
+        m.d.sync += dense.eq(order.form == Form.DENSE)
 
         # What the tensor's report will say; `void`: its weights cannot be told any more.
         fault, position, void = Signal(Fault), Signal(POSITION_BITS), Signal()

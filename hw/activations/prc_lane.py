@@ -228,7 +228,7 @@ class LaneRebuilder(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        bits, top = self._fmt.word_bits, (1 << self._fmt.word_bits) - 1
+        bits = self._fmt.word_bits
         # The symbols before this one, the newest first; one above the symbol that enters is among them.
         before = [Signal(bits, name=f"before_{n}", reset_less=True) for n in range(max(1, self._width - 1))]
         up, double, alone = Signal(bits), Signal(), Signal()
@@ -248,7 +248,8 @@ class LaneRebuilder(wiring.Component):
             m.d.sync += [
                 *(kept.eq(newer) for kept, newer in zip(before, [self.symbol, *before], strict=False)),
                 near_part.eq(above + (Cat(self.value, Const(0, 2)) ^ odd.replicate(bits + 2)) + 1),
-                bound.eq(Mux(odd, 2 * top - self.value, self.value - 1) - above),
+                # r - 1 - u for even residuals, 2 T - r - u for odd ones.
+                bound.eq(Cat(self.value ^ odd.replicate(bits), odd, Const(0, 1)) + ~Cat(above, Const(0, 1))),
                 value.eq(self.value),
                 direct.eq(self.direct),
                 doubled.eq(double),

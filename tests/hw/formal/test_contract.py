@@ -4,16 +4,21 @@ import pytest
 from amaranth.hdl import Module
 from prover import Hold, Moves, Offers, run_sby
 
+from golden.activations.prc import PrcFormat
 from golden.tile_format import TileFormat
 from hw.activations.chooser import Chooser
 from hw.activations.index import IndexBuilder, IndexReader
+from hw.activations.plane_ring import PlaneRing
+from hw.activations.prc_decoder import PrcDecoder
 from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.axis import Slice
+from hw.queue import Queue
 
 pytestmark = pytest.mark.formal
 
 _FMT = TileFormat(word_bits=4, run_bits=1, tile=(1, 2, 4))
+_MIXED = TileFormat(word_bits=4, tile=(1, 2, 4), modes=("raw", "prc"))
 # Each with the depth to which holding is proved (past its first output), and the longest wait between two transfers.
 CORES = {
     "slice": (lambda: Slice(9), 12, 1),
@@ -22,10 +27,14 @@ CORES = {
     "chooser": (lambda: Chooser(_FMT, 1), 24, 16),
     "index_builder": (IndexBuilder, 20, 16),
     "index_reader": (IndexReader, 14, 16),
+    "prc_decoder": (lambda: PrcDecoder(PrcFormat(4), (1, 1, 4)), 10, 8),
+    "plane_ring": (lambda: PlaneRing(_MIXED, 2), 12, 16),
+    "queue": (lambda: Queue(5, 2), 12, 4),
 }
 OUTPUTS = [
     *(("slice", "o"), ("encoder", "o"), ("encoder", "o_entry"), ("decoder", "o"), ("chooser", "o")),
-    *(("chooser", "o_tile"), ("index_builder", "o"), ("index_reader", "o")),
+    *(("chooser", "o_tile"), ("index_builder", "o"), ("index_reader", "o"), ("prc_decoder", "o")),
+    *(("plane_ring", "o"), ("queue", "o")),
 ]
 
 
@@ -42,7 +51,8 @@ def test_valid_does_not_wait_for_ready(name, output, tmp_path):
     assert run_sby(bench, bench.ports, "cover", 45, tmp_path) == "PASS"
 
 
-@pytest.mark.parametrize("name", CORES)
+# The ring asks for beats as a decoder of prc sends them, and others may stop it.
+@pytest.mark.parametrize("name", [name for name in CORES if name != "plane_ring"])
 def test_no_dead_lock(name, tmp_path):
     make, _, patience = CORES[name]
     bench = Moves(make(), patience)

@@ -17,11 +17,13 @@ from golden.activations.scan import TILE_SCANS
 
 __all__ = ["rtl", "run_cosim"]
 
-_CODECS = "tile|raw|srlc|zrlc|zvc|prc|all"
+_CODECS = "tile|raw|srlc|zrlc|zvc|prc|all|weights"
 
 
 def rtl(
-    codec: Annotated[str, typer.Argument(metavar=_CODECS, help="tile: all modes but prc; all: prc, too.")],
+    codec: Annotated[
+        str, typer.Argument(metavar=_CODECS, help="tile: all modes but prc; all: prc, too; weights: the decompressor.")
+    ],
     lanes: Annotated[int, typer.Option(help="Symbols per cycle: 1, 2, 4 or 8; with prc up to 4.")] = 4,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("thinwire-rtl"),
     word_bits: Annotated[int, typer.Option(help="Bits of a symbol: 4, 8 or 16.")] = 8,
@@ -32,11 +34,11 @@ def rtl(
 ) -> None:
     """Write encoder, decoder and index as SystemVerilog, with datasheet, vectors and a test bench."""
     from hw.generate import generate
+    from hw.weights.generate import generate_decompressor
 
     sizes = tuple(int(size) for size in tile.lower().split("x")) if tile else (8, 8, 16 if word_bits == 16 else 32)
-    paths = generate(
-        codec, lanes, out, word_bits=word_bits, run_bits=run_bits, tile=sizes, scan=scan, burst_bytes=burst
-    )
+    form = {"word_bits": word_bits, "run_bits": run_bits, "tile": sizes, "scan": scan, "burst_bytes": burst}
+    paths = generate_decompressor(out) if codec == "weights" else generate(codec, lanes, out, **form)
     console = Console(soft_wrap=True)
     for path in paths:
         if path.suffix != ".hex":

@@ -17,14 +17,19 @@ from __future__ import annotations
 from golden.bits import words_for
 from golden.weights.blockfloat import BlockFloat
 from golden.weights.container import StoredWeights
+from golden.weights.deepcomp import DeepComp
+from golden.weights.huffman import Huffman
 from golden.weights.mlw import Mlw
 from golden.weights.packed import Packed
+from golden.weights.relative import RelativeIndex
+from golden.weights.runs import ZeroRuns
 from sim.timing_mlw import decode_times
+from sim.timing_pairs import PairTensor, pair_cycles
 
 __all__ = ["weight_cycles"]
 
 _FIELD_LANES, _PACKED_LANES = 4, 16
-_FIELD_STAGES, _PACKED_STAGES = 7, 5
+_FIELD_STAGES, _PACKED_STAGES, _SCALED_STAGES = 7, 5, 5
 _AROUND = 6
 
 
@@ -42,6 +47,13 @@ def weight_cycles(tensor: StoredWeights) -> int | None:
     if isinstance(codec, Mlw):
         times = decode_times(encoded.words, encoded.bits, encoded.count)
         return _around(words + words_for(encoded.entry_bits), max(int(times.beats[-1]) + 1, times.report))
+    inner = codec.format.inner if isinstance(codec, DeepComp) else codec
+    if isinstance(inner, Huffman | ZeroRuns | RelativeIndex):
+        dense = isinstance(inner, Huffman)
+        limit = 0 if dense else inner.format.rules.limit
+        beats, orders = pair_cycles([PairTensor(encoded, limit, not dense and inner.format.rules.escape)])
+        scaled = _SCALED_STAGES if encoded.dtype == "float32" else 0
+        return _around(words, max(int(beats[-1]) + 1 + scaled, int(orders[1]) - 1))
     return None
 
 

@@ -6,7 +6,8 @@ codewords are read in a cycle, one behind the other. All that the next cycle nee
 are not found one after the other: the second codeword's length is worked out for each place at which it can begin, so
 is the third's, and then chosen. To keep that small, only the first codeword may be long: the second has at most 8 bits
 and begins within 8 bits, the third has at most 5. What is longer waits and is the next cycle's first. Codewords that
-are chosen by count are mostly short.
+are chosen by count are mostly short: on EfficientNet-Lite0 pruned to 90 % zeros, relative index of 4 bits, one, two and
+three codewords a cycle make 3.9, 7.4 and 9.3 weights a cycle, tables included.
 
 *Length.* Left-aligned, the codewords of a canonical code ascend with their length, so a codeword has more than l bits
 where the next l bits of the stream, as a number, are not below `limit_l`, the number above the last codeword of l bits.

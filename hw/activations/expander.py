@@ -103,7 +103,7 @@ class Expander(wiring.Component):
         first, room = Signal(lanes), Signal(lanes)
         m.d.comb += first.eq(Cat(~pending, equal[0][: lanes - 1] & pending.replicate(lanes - 1)))
         for t in range(lanes):
-            m.d.comb += room[t].eq((first[: lanes - t] & live[t:]).any())
+            m.d.comb += room[t].eq(any_of([first[i] & live[i + t] for i in range(lanes - t)]))
         sums: list[Value] = [Cat(1, *[0] * (lanes - 1))]
         if lanes > 1:
             sums += _prefixes(m, [Cat(0, one_hot[: lanes - 1]) for one_hot in equal[1:lanes]], "sum")

@@ -162,6 +162,6 @@ class Sight(wiring.Component):
             ]
             set_behind = top > Mux(has_runs, behind_run, behind_plain)
             for behind, rule, choices in ((behind_run, has_runs, runs), (behind_plain, ~has_runs, plain)):
-                to = (behind & rule.replicate(len(top))) | self.final.replicate(len(top))
-                choices.append(Cat(to, behind[-1] & rule, set_behind & rule))
-        return by_count(runs, self.run_takes) | by_count(plain, self.plain_takes)
+                choices.append(Cat(behind, behind[-1], set_behind) & rule.replicate(len(top) + 2))
+        chosen = by_count(runs, self.run_takes) | by_count(plain, self.plain_takes)
+        return chosen | self.final.replicate(len(top))

@@ -25,7 +25,16 @@ from hw.weights.registers import ADDRESS_BITS, MAP, Register
 __all__ = ["generate_decompressor"]
 
 _NAME, _VERSION = "thinwire_decompressor", "0.1.0"
-_WAIVERS = ("DECLFILENAME", "UNUSEDSIGNAL", "PROCASSINIT", "WIDTHEXPAND", "WIDTHTRUNC", "CASEOVERLAP", "UNSIGNED")
+_WAIVERS = (
+    "DECLFILENAME",
+    "UNUSEDSIGNAL",
+    "PROCASSINIT",
+    "WIDTHEXPAND",
+    "WIDTHTRUNC",
+    "CASEOVERLAP",
+    "UNSIGNED",
+    "CMPCONST",
+)
 _STORE = re.compile(r"^module (\w+)\(|^  reg \[(\d+):0\] store \[(\d+):0\];", re.MULTILINE)
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),

@@ -1,5 +1,7 @@
-"""The decompressor as a processor sees it, under cocotb in Icarus and Verilator: every codec, good and bad bodies."""
+"""The decompressor as a processor sees it, under cocotb in Icarus and Verilator, and as its files for a project."""
 
+import json
+import subprocess
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,13 +12,18 @@ from golden.registry import weight_codec_from_config
 from golden.weights.container import Scales, StoredWeights
 from golden.weights.fusion import BlockFusion, Task, weave
 from golden.weights.linear import LinearFormat, quantize
+from hw.verilator import lint
 from hw.weights.datapath import Engine, Where
 from hw.weights.decompressor import Decompressor
 from hw.weights.descriptors import Job, fused_job, job_of
+from hw.weights.generate import generate_decompressor
 from hw.weights.ports import Fault
-from hw.weights.registers import MAP, VERSION
+from hw.weights.registers import ADDRESS_BITS, MAP, VERSION
 
 pytestmark = pytest.mark.rtl
+
+# The decoders that compile in seconds; the others have their own tests, and `hw.weights.fuzz` takes all.
+_PLAIN = (Engine.FIELDS, Engine.PACKED)
 
 
 @dataclass(frozen=True)
@@ -43,35 +50,27 @@ def told(name: str, job: Job, body=None, verdict=(Fault.NONE, Where.CODE, 0), co
     }
 
 
-def good_jobs(engines) -> dict[str, Job]:
+def good_jobs() -> dict[str, Job]:
     rng = np.random.default_rng(7)
     weights = np.where(rng.random((6, 7, 3)) < 0.5, 0, rng.normal(0, 0.1, (6, 7, 3))).astype(np.float32)
     quantized = quantize(weights, LinearFormat(8, "symmetric", 0))
-    jobs = {}
-    if Engine.FIELDS in engines:
-        codec = weight_codec_from_config({"codec": "block-float"})
-        jobs["block float"] = job_of(StoredWeights("w", codec, codec.encode(weights)), "bf16")
-        fusion = BlockFusion()
-        fused = fusion.encode(weights, weights[::-1])
-        jobs["fused"] = fused_job(weave(fused), fusion.format, Task.B, fusion.decode(fused, Task.B), "fp16")
-    for name in ("huffman", "zero-runs", "relative-index", "mlw"):
-        if (Engine.MLW if name == "mlw" else Engine.PAIRS) in engines:
-            codec = weight_codec_from_config({"codec": name})
-            stored = StoredWeights("w", codec, codec.encode(quantized.values), Scales.of(quantized))
-            jobs |= {f"{name} as {form}": job_of(stored, form) for form in ("int8", "fp16")}
-    if Engine.PAIRS in engines:
-        codec = weight_codec_from_config({"codec": "deepcomp"})
-        jobs["deepcomp"] = job_of(StoredWeights("w", codec, codec.encode(weights)), "raw")
-    return jobs
+    codec = weight_codec_from_config({"codec": "block-float"})
+    jobs = {"block float": job_of(StoredWeights("w", codec, codec.encode(weights)), "bf16")}
+    fusion = BlockFusion()
+    fused = fusion.encode(weights, weights[::-1])
+    jobs["fused"] = fused_job(weave(fused), fusion.format, Task.B, fusion.decode(fused, Task.B), "fp16")
+    codec = weight_codec_from_config({"codec": "packed"})
+    stored = StoredWeights("w", codec, codec.encode(quantized.values), Scales.of(quantized))
+    return jobs | {f"packed as {form}": job_of(stored, form) for form in ("int8", "int16", "fp16")}
 
 
 @pytest.mark.parametrize(
     ("simulator", "engines"),
-    [("icarus", (Engine.FIELDS,)), ("verilator", tuple(Engine))],
-    ids=["icarus-fields", "verilator-all"],
+    [("icarus", _PLAIN), ("verilator", _PLAIN)],
+    ids=["icarus", "verilator"],
 )
 def test_a_processor_decodes_tensors(simulator, engines, tmp_path):
-    jobs = good_jobs(engines)
+    jobs = good_jobs()
     plain = [told(name, job) for name, job in jobs.items()]
     bad = []
     for name, job in jobs.items():
@@ -89,3 +88,59 @@ def bad_of(name: str, job: Job) -> list[dict]:
         cut = (Fault.SHORT, Where.BODY, 64 * head)
         cases.append(told(f"{name}, head alone", job, job.body[:head], cut, compare=False))
     return cases
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("decompressor")
+    generate_decompressor(out, _PLAIN)
+    return out
+
+
+def icarus(folder) -> tuple[int, str]:
+    sources = [str(path) for path in (*folder.glob("rtl/*.sv"), *folder.glob("tb/*.sv"))]
+    subprocess.run(["iverilog", "-g2012", "-o", "tb.vvp", *sources], cwd=folder, check=True)
+    done = subprocess.run(["vvp", "tb.vvp"], cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def test_generated_bench_passes_and_sees_a_wrong_byte(folder):
+    code, text = icarus(folder)
+    assert (code, "PASS: 5 tensors" in text) == (0, True), text[-2000:]
+    path = folder / "tb" / "weights.hex"
+    good, lines = path.read_text(), path.read_text().splitlines()
+    lines[7] = f"{int(lines[7], 16) ^ 0x100:073x}"
+    path.write_text("\n".join(lines) + "\n")
+    code, text = icarus(folder)
+    path.write_text(good)
+    assert code != 0
+    assert "beat 7 is" in text
+    assert "FAIL: 69 of 69 beats came, 1 differ" in text
+
+
+def test_generated_files_agree_with_each_other(folder):
+    name = "thinwire_decompressor"
+    sheet = json.loads((folder / "datasheet.json").read_text())
+    markdown, text = (folder / "datasheet.md").read_text(), (folder / "rtl" / f"{name}.sv").read_text()
+    ports = {
+        port.strip() for port in text[text.index(f"module {name}(") :].split(");", 1)[0].partition("(")[2].split(",")
+    }
+    assert ports == {port["name"] for port in sheet["ports"]} | {"clk", "rst"}
+    header = (folder / f"{name}.h").read_text()
+    for register in MAP.registers:
+        assert f"#define THINWIRE_{register.name.upper()} {register.address:#04x}u\n" in header
+        assert f"| {register.address:#04x} | {register.name} | {register.access} |" in markdown
+    assert len(sheet["memories"]) == text.count("] store [") == 1
+    assert lint([next(folder.glob("*.vlt")), folder / "rtl" / f"{name}.sv"], name) == ""
+
+
+def test_registers_lie_apart_and_hold_what_they_are_given():
+    addresses = [register.address for register in MAP.registers]
+    assert addresses == sorted(set(addresses))
+    assert all(address % 4 == 0 and address < 1 << ADDRESS_BITS for address in addresses)
+    words = MAP.words_of({"engine": Engine.PACKED, "count": 7, "selection": {"width": 5, "plane": 1}})
+    by_name = {register.name: words.get(register.address) for register in MAP.registers}
+    assert (by_name["descriptor_form"], by_name["descriptor_count"]) == (3, 7)
+    assert by_name["descriptor_selection"] == 5 | 1 << 21
+    with pytest.raises(ValueError, match="width must fit 6 bits, not 64"):
+        MAP.words_of({"selection": {"width": 64}})

@@ -1,0 +1,74 @@
+"""The compiled datapath against golden: random and damaged bodies, cycles, and the checks that would see a fault."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from golden.registry import weight_codec_from_config
+from golden.weights.container import Scales, StoredWeights
+from golden.weights.linear import LinearFormat, quantize
+from hw.weights.bench import WeightBench, failures
+from hw.weights.cli import run_weight_cosim
+from hw.weights.cosim import cosimulate_weights
+from hw.weights.datapath import Engine
+from hw.weights.descriptors import job_of
+from hw.weights.fuzz import round_of, wrong_tensors
+from sim.timing_weights import weight_cycles
+
+pytestmark = pytest.mark.rtl
+
+_PLAIN = (Engine.FIELDS, Engine.PACKED)
+
+
+@pytest.fixture(scope="module")
+def bench():
+    return WeightBench()
+
+
+def tensor(name: str, shape, axis=None) -> StoredWeights:
+    weights = np.random.default_rng(int(np.prod(shape))).normal(0, 0.1, shape).astype(np.float32)
+    codec = weight_codec_from_config({"codec": name})
+    if name == "block-float":
+        return StoredWeights(f"w{shape}", codec, codec.encode(weights))
+    quantized = quantize(weights, LinearFormat(8, "asymmetric", axis))
+    return StoredWeights(f"w{shape}", codec, codec.encode(quantized.values), Scales.of(quantized))
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_random_and_damaged_bodies_give_what_they_must(bench, number):
+    sent = round_of(3, number, _PLAIN, 30)
+    assert wrong_tensors(sent, bench.decode(sent.jobs, sent.stalls, sent.bodies, _PLAIN)) == []
+
+
+def test_a_wrong_byte_a_missing_error_and_an_odd_one_are_seen(bench):
+    sent = round_of(3, 9, _PLAIN, 8)
+    made = bench.decode(sent.jobs, sent.stalls, sent.bodies, _PLAIN)
+    good, bad = sent.damaged.index(False), sent.damaged.index(True)
+    octets = made.octets.copy()
+    octets[made.starts[good]] ^= 1
+    assert wrong_tensors(sent, replace(made, octets=octets)) == [good]
+    for number in (good, bad):
+        errors = made.errors.copy()
+        errors[number] = ~errors[number]
+        assert wrong_tensors(sent, replace(made, errors=errors)) == [number]
+
+
+@pytest.mark.parametrize("name", ["packed", "block-float"])
+def test_cycles_are_the_models(name, capsys):
+    shapes = [(1,), (5,), (3, 7), (40, 9), (17, 11, 3)]
+    tensors = [tensor(name, shape, axis) for shape in shapes for axis in (None, 0)]
+    form = "fp16" if name == "block-float" else "int8"
+    results = list(cosimulate_weights(tensors, form))
+    assert all(result.equal for result in results)
+    assert [result.cycles for result in results] == [weight_cycles(stored) for stored in tensors]
+    assert run_weight_cosim(name, tensors[:2], 2, form, weight_cycles)
+    assert not run_weight_cosim(name, tensors[:2], 2, form, lambda stored: 1 + weight_cycles(stored))
+    assert "all" in capsys.readouterr().out
+
+
+def test_a_beat_leaves_in_every_cycle(bench):
+    jobs = [job_of(tensor("packed", (4000,))), job_of(tensor("block-float", (4000,)), "bf16")]
+    made = bench.decode(jobs, engines=_PLAIN)
+    assert failures(jobs, made) == []
+    assert made.cycles.tolist() == [4000 // 16 + 1 + 11, 4000 // 4 + 1 + 13]

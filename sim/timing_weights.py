@@ -49,9 +49,11 @@ def weight_cycles(tensor: StoredWeights) -> int | None:
         return _around(words + words_for(encoded.entry_bits), max(int(times.beats[-1]) + 1, times.report))
     inner = codec.format.inner if isinstance(codec, DeepComp) else codec
     if isinstance(inner, Huffman | ZeroRuns | RelativeIndex):
-        dense = isinstance(inner, Huffman)
-        limit = 0 if dense else inner.format.rules.limit
-        beats, orders = pair_cycles([PairTensor(encoded, limit, not dense and inner.format.rules.escape)])
+        coded = PairTensor(encoded)
+        if not isinstance(inner, Huffman):
+            rules = inner.format.rules
+            coded = PairTensor(encoded, rules.limit, rules.escape)
+        beats, orders = pair_cycles([coded])
         scaled = _SCALED_STAGES if encoded.dtype == "float32" else 0
         return _around(words, max(int(beats[-1]) + 1 + scaled, int(orders[1]) - 1))
     return None

@@ -1,12 +1,10 @@
 """Whole tensors through the RTL of encoder and decoder in Verilator: every bit compared, every cycle counted.
 
-``thinwire cosim`` sends a network's; ``python -m hw.cosim --lanes 8`` dense random ones, in which no symbol is zero.
+``thinwire cosim`` sends a network's, ``python -m hw.dense`` random ones.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,14 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.codec import symbol_dtype
 from golden.tile_format import TileFormat
 from golden.tile_stream import encode_tensor
 from hw.batch import Batch, batch_of_tensor
 from hw.bench import Bench
 from hw.harness import Run
 
-__all__ = ["Cosimulation", "NamedTensor", "Passage", "cosimulate", "dense_tensors", "main"]
+__all__ = ["Cosimulation", "NamedTensor", "Passage", "cosimulate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,27 +174,3 @@ def _passage(equal: bool, run: Run, symbols: str) -> Passage:
         beats_in=sent - first,
         beats_out=came - first,
     )
-
-
-def dense_tensors(seed: int, fmt: TileFormat) -> Iterator[NamedTensor]:
-    """Three random tensors without a zero: of whole tiles, of cut ones, and of many small planes."""
-    rng = np.random.default_rng(seed)
-    for shape in ((32, 112, 112), (40, 57, 57), (1280, 7, 7)):
-        symbols = rng.integers(1, 1 << fmt.word_bits, shape).astype(symbol_dtype(fmt.word_bits))
-        yield NamedTensor("x".join(map(str, shape)), symbols, 0)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Co-simulate dense random tensors; 1 if a bit differs."""
-    from hw.cli import run_cosim
-
-    parser = argparse.ArgumentParser(prog="hw.cosim", description="Dense random tensors through the RTL.")
-    parser.add_argument("--lanes", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=7)
-    options = parser.parse_args(arguments)
-    fmt = TileFormat()
-    return 0 if run_cosim(dense_tensors(options.seed, fmt), 3, options.lanes, fmt) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

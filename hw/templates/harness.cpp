@@ -61,7 +61,7 @@ static void take(const Model* top, int number, uint64_t* record) {
 {%- endif %}
 {%- endfor %}
         record[{{ channel.words }}] = 0
-            {% if channel.lanes %}| uint64_t(top->{{ channel.prefix }}_tkeep){% endif %}
+            {% if channel.lanes %}| uint64_t(uint32_t(top->{{ channel.prefix }}_tkeep)){% endif %}
             {% if channel.has_last %}| uint64_t(top->{{ channel.prefix }}_tlast) << 32{% endif %}
             {% if channel.error %}| uint64_t(top->{{ channel.prefix }}_tuser) << 33{% endif %};
         break;

@@ -164,7 +164,11 @@ class ActivationPort(Port):
 
 
 class WeightPort(Port):
-    """Codecs of weights; ``packed`` is none."""
+    """Codecs of weights; ``packed`` is none.
+
+    Each takes the cycles of its decoder in hardware (`sim.timing_weights`); `symbols_per_cycle` is that of codecs
+    without one (``hevc``).
+    """
 
     _codecs = WEIGHT_CODECS
 

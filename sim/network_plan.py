@@ -22,7 +22,7 @@ from sim.objective import BYTES, Objective, objective_of
 from sim.residency import Residency, place_tensors
 from sim.simulated_layer import SimulationConfig, simulate_layer
 from sim.tile_plan import LayerPlan, plan_layer
-from sim.weight_tiles import weight_bytes
+from sim.weight_tiles import code_tiles
 
 __all__ = ["plan_network"]
 
@@ -78,9 +78,13 @@ class _Planner:
     def _measured(self, plan: LayerPlan) -> float:
         """Time or energy of a raw layer."""
         run, words = self.config.run, self.config.accelerator.words
-        weights = weight_bytes([plan], {}, "packed", run.burst_bytes, words.weight_bits)
+        weights = code_tiles([plan], {}, "packed", run.burst_bytes, words.weight_bits)[0]
         moved = transactions(
-            (plan,), self.tensors, weights, burst_bytes=run.burst_bytes, partial_bits=words.partial_bits
+            (plan,),
+            self.tensors,
+            (weights.size_bytes,),
+            burst_bytes=run.burst_bytes,
+            partial_bits=words.partial_bits,
         )
-        layer = simulate_layer(self.config, plan, moved[0], "packed")
+        layer = simulate_layer(self.config, plan, moved[0], weights)
         return layer.time_ns if self.objective.name == "time" else float(np.sum(list(layer.energy_pj.values())))

@@ -27,16 +27,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["STAGES", "PipelineParameters", "StepTimes", "Timeline", "codec_cycles", "fifo_bytes_needed", "run_pipeline"]
+__all__ = ["STAGES", "PipelineParameters", "StepTimes", "Timeline", "fifo_bytes_needed", "run_pipeline"]
 
 STAGES = ("load", "decode", "compute", "encode", "store")
 
 _Floats = NDArray[np.float64]
-
-
-def codec_cycles(symbols: NDArray[np.int64], lanes: int) -> NDArray[np.int64]:
-    """Cycles in which a codec of `lanes` symbols per cycle takes each tile of `symbols`."""
-    return -(-symbols // lanes)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from sim.dram_device import DEVICES
 from sim.dram_energy import DramActivity, dram_energy
 from sim.external import Transactions
 from sim.objective import OBJECTIVES
-from sim.pipeline import PipelineParameters, StepTimes, Timeline, codec_cycles, fifo_bytes_needed, run_pipeline
+from sim.pipeline import PipelineParameters, StepTimes, Timeline, fifo_bytes_needed, run_pipeline
 from sim.residency import RESIDENCIES
 from sim.tile_plan import LayerPlan
+from sim.weight_tiles import CodedTiles
 
 __all__ = ["DRAM_PARTS", "LayerResult", "SimulationConfig", "simulate_layer"]
 
@@ -40,8 +41,8 @@ class SimulationConfig:
     weight_codec : str
     pipeline : PipelineParameters
     codec_units : int or None
-        Codecs side by side on each port, each with the port's symbols per cycle; tiles go to them in turn, and a weight
-        tile is cut into a stream for each. None: as many as the accelerator has.
+        Codecs side by side on each port, those of activations each with the port's symbols per cycle; tiles go to them
+        in turn, and a weight tile is cut into a stream for each. None: as many as the accelerator has.
     index_cache_groups : int
         As in `sim.external.transactions`.
     residency, fuse : str, bool
@@ -145,14 +146,14 @@ class LayerResult:
         return sum(self.bytes_by_kind.values())
 
 
-def simulate_layer(config: SimulationConfig, plan: LayerPlan, moved: Transactions, weight_codec: str) -> LayerResult:
-    """Send a layer's transactions through memory and pipeline; `weight_codec` is the one that made them."""
+def simulate_layer(config: SimulationConfig, plan: LayerPlan, moved: Transactions, weights: CodedTiles) -> LayerResult:
+    """Send a layer's transactions through memory and pipeline; `weights` are those that they move."""
     memory_ns, activity = _memory(config, moved)
-    weight_cycles = _weight_cycles(config, plan, weight_codec)
+    weight_cycles = _per_step(plan, weights.cycles)
     times = _step_times(config, plan, moved, memory_ns, weight_cycles)
     timeline = run_pipeline(times, _pipeline(config, moved))
     read, write = (float(moved.per_step(direction).sum()) for direction in (False, True))
-    work = _codec_work(config, moved, float(weight_cycles.sum()) * config.weight_units)
+    work = _codec_work(config, moved, float(_per_step(plan, weights.work_cycles).sum()))
     return LayerResult(
         plan,
         {name: float(total) for name, total in moved.by_kind().items()},
@@ -218,17 +219,10 @@ def _codec_cycles(moved: Transactions, write: bool, units: int) -> _Floats:
     return busiest
 
 
-def _weight_cycles(config: SimulationConfig, plan: LayerPlan, weight_codec: str) -> _Floats:
-    """Cycles of each step in the weight decoders, which share each weight tile."""
-    if weight_codec == "packed" or not plan.weight_tiles:
-        return np.zeros(plan.steps)
-    window = plan.shape.weights // (plan.shape.filters * plan.shape.group_channels)
-    tiles = plan.weight_tiles
-    counts = [(t.end_filter - t.first_filter) * (t.end_channel - t.first_channel) * window for t in tiles]
-    shares = -(-np.array(counts, np.int64) // config.weight_units)
-    lanes = config.accelerator.ports.weights.symbols_per_cycle
-    cycles = codec_cycles(shares, lanes)[plan.weight_fetches.tiles]
-    return np.bincount(plan.weight_fetches.steps, cycles, plan.steps).astype(np.float64)
+def _per_step(plan: LayerPlan, weight_cycles: NDArray[np.int64]) -> _Floats:
+    """Cycles of each step, of those of each weight tile: decoders share a tile, tiles come one behind the other."""
+    fetches = plan.weight_fetches
+    return np.bincount(fetches.steps, weight_cycles[fetches.tiles], plan.steps).astype(np.float64)
 
 
 def _codec_work(config: SimulationConfig, moved: Transactions, weight_cycles: float) -> CodecWork:

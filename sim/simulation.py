@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim.coded_tensors import batches, coded_images, raw_tensors
 from sim.external import TensorBytes, transactions
@@ -25,7 +24,7 @@ from sim.residency import Residency
 from sim.run import record
 from sim.simulated_layer import LayerResult, SimulationConfig, simulate_layer
 from sim.tile_plan import LayerPlan
-from sim.weight_tiles import layer_weights, unknown_layers, weight_bytes
+from sim.weight_tiles import CodedTiles, code_tiles, layer_weights, unknown_layers
 
 __all__ = ["Simulation", "run_simulation", "simulate_plans"]
 
@@ -95,7 +94,7 @@ def simulate_plans(
     images: Iterable[Mapping[str, TensorBytes]],
     names: tuple[str, ...],
     progress: Callable[[float], None] = lambda fraction: None,
-    known: dict[Any, NDArray[np.int64]] | None = None,
+    known: dict[Any, CodedTiles] | None = None,
 ) -> Simulation:
     """Simulate planned layers.
 
@@ -110,7 +109,7 @@ def simulate_plans(
     progress : callable
         Called with the fraction of images done.
     known : dict, optional
-        That of `sim.weight_tiles.weight_bytes`.
+        That of `sim.weight_tiles.code_tiles`.
 
     Raises
     ------
@@ -119,15 +118,16 @@ def simulate_plans(
     """
     own = layer_weights(network)
     burst, words = config.run.burst_bytes, config.accelerator.words
+    lanes = config.accelerator.ports.weights.symbols_per_cycle
     weights = {
-        codec: weight_bytes(plans, own, codec, burst, words.weight_bits, config.weight_units, known)
+        codec: code_tiles(plans, own, codec, burst, words.weight_bits, config.weight_units, lanes, known)
         for codec in {config.weight_codec, _PACKED}
     }
     plain = raw_tensors(network, config.run, words.activation_bits, config.batch)
-    raw = _layers(config, plans, plain, weights[_PACKED], _PACKED)
+    raw = _layers(config, plans, plain, weights[_PACKED])
     coded, peak = [], 0
     for number, tensors in enumerate(batches(images, config.batch), start=1):
-        coded.append(_layers(config, plans, tensors, weights[config.weight_codec], config.weight_codec))
+        coded.append(_layers(config, plans, tensors, weights[config.weight_codec]))
         peak = max(peak, _peak(network, tensors, config.run.layout, residency))
         progress(min(1.0, number * config.batch / len(names)))
     notes = [f"weights of {name} are no initializer: counted uncoded" for name in unknown_layers(network, own)]
@@ -157,19 +157,18 @@ def _layers(
     config: SimulationConfig,
     plans: tuple[LayerPlan, ...],
     tensors: Mapping[str, TensorBytes],
-    weights: tuple[NDArray[np.int64], ...],
-    weight_codec: str,
+    weights: tuple[CodedTiles, ...],
 ) -> list[LayerResult]:
     moved = transactions(
         plans,
         tensors,
-        weights,
+        tuple(tiles.size_bytes for tiles in weights),
         layout=config.run.layout,
         burst_bytes=config.run.burst_bytes,
         partial_bits=config.accelerator.words.partial_bits,
         index_cache_groups=config.index_cache_groups,
     )
-    return [simulate_layer(config, plan, own, weight_codec) for plan, own in zip(plans, moved, strict=True)]
+    return [simulate_layer(config, *layer) for layer in zip(plans, moved, weights, strict=True)]
 
 
 def _means(batches: list[list[LayerResult]], batch: int) -> tuple[LayerResult, ...]:

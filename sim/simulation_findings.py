@@ -54,9 +54,19 @@ def slower(summary: SimulationSummary) -> str:
     if summary.coded.time_ms <= 1.001 * summary.raw.time_ms:
         return ""
     bound = summary.coded.layers_by_bottleneck
-    each = summary.accelerator["ports"]["activations"]["symbols_per_cycle"]
-    lanes = summary.config["codec_units"] * (PrcFormat().lanes if summary.config["codec"] == "prc" else each)
     return (
-        f"{bound['decode']} layers wait for the decoder, {bound['encode']} for the encoder; {lanes} symbols per cycle "
-        "are fewer than memory brings. More codec units on each port (--codec-units) give the time back"
+        f"{bound['decode']} layers wait for the decoder, {bound['encode']} for the encoder; {_codecs(summary)} take "
+        "less than memory brings. More codec units on each port (--codec-units) give the time back"
     )
+
+
+def _codecs(summary: SimulationSummary) -> str:
+    """What works on the ports."""
+    config, found = summary.config, []
+    if config["codec"] != "raw":
+        each = summary.accelerator["ports"]["activations"]["symbols_per_cycle"]
+        lanes = config["codec_units"] * (PrcFormat().lanes if config["codec"] == "prc" else each)
+        found.append(f"{lanes} symbols per cycle")
+    if config["weight_codec"] != "packed":
+        found.append(f"{config['weight_units']} decoders of {config['weight_codec']} weights")
+    return " or ".join(found)

@@ -32,14 +32,16 @@ ASSUMPTIONS = (
     "a tile takes the cycles that the stepped models of encoder and decoder take for it (sim/timing.py, equal to the "
     "cores') at the array's clock, as if its tensor's tiles came in order; the tiles of a step go to the port's units "
     "in turn; the chooser's ring holds a whole tile, so an encoder's first word comes a tile later",
-    "the weight decoders take ceil(weights / lanes) cycles and work beside the activation decoders; a design without "
-    "codecs has neither",
+    "a weight decoder takes its share of each weight tile as one tensor, for the cycles that the decompressor takes "
+    "(sim/timing_weights.py, equal to the hardware's) at the array's clock; hevc, of which there is no hardware, takes "
+    "ceil(weights / symbols per cycle); weight decoders work beside activation decoders; weights that are not coded "
+    "need no decoder, and a design without codecs has neither",
     "the array does all its MACs in every cycle (no loss at edges or in depthwise layers); a window without weights "
     "takes one operation for each value it reads",
     "an input value read from the buffer serves as many filters, a weight as many pixels, as the array has columns "
     "and rows; three register accesses for each MAC",
     "codecs take their gates times the cycles in which they work (sim/codec_energy.py); a weight decoder counts as an "
-    "activation decoder of the same lanes; index logic and leakage are not counted",
+    "activation decoder of the accelerator's; index logic and leakage are not counted",
     "figures are means over the images; in a batch the images pass a layer one behind the other, share its weights "
     "where the mapping lets them, and what the batch takes is divided by its images; peak memory is that of the batch",
 )

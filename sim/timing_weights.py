@@ -14,6 +14,8 @@ the check, the last beat and the verdict.
 
 from __future__ import annotations
 
+from typing import Any
+
 from golden.bits import words_for
 from golden.weights.blockfloat import BlockFloat
 from golden.weights.container import StoredWeights
@@ -23,14 +25,20 @@ from golden.weights.mlw import Mlw
 from golden.weights.packed import Packed
 from golden.weights.relative import RelativeIndex
 from golden.weights.runs import ZeroRuns
+from golden.weights.tensor import WeightCodec
 from sim.timing_mlw import decode_times
 from sim.timing_pairs import PairTensor, pair_cycles
 
-__all__ = ["weight_cycles"]
+__all__ = ["has_cycles", "weight_cycles"]
 
 _FIELD_LANES, _PACKED_LANES = 4, 16
 _FIELD_STAGES, _PACKED_STAGES, _SCALED_STAGES = 7, 5, 5
 _AROUND = 6
+
+
+def has_cycles(codec: WeightCodec[Any]) -> bool:
+    """Whether `weight_cycles` knows the codec: those with a decoder in hardware."""
+    return isinstance(codec, BlockFloat | Packed | Mlw | DeepComp | Huffman | ZeroRuns | RelativeIndex)
 
 
 def weight_cycles(tensor: StoredWeights) -> int | None:

@@ -1,8 +1,15 @@
-"""Weights as memory holds them: the weights of each tile of the mapping coded on their own, in whole bursts."""
+"""Weights as memory holds them: the weights of each tile of the mapping coded on their own, in whole bursts.
+
+A decoder takes the stream of its share of a tile as one tensor, for as many cycles as hardware takes from descriptor to
+verdict (`sim.timing_weights`); tensors do not overlap in it. These cycles hold what the codec and 128 bits of body a
+cycle allow, so that the port has no say in them. Only a codec without a decoder in hardware takes the port's symbols
+per cycle: there is nothing else to go by.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,15 +17,39 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from golden.weights.container import StoredWeights
 from golden.weights.linear import quantize
+from golden.weights.tensor import WeightCodec
 from sim.layer_shape import LayerShape
 from sim.network import Layer, Network
 from sim.tile_plan import LayerPlan
+from sim.timing_weights import has_cycles, weight_cycles
 from sim.weights import Recipe, Weight, find_weights
 
 _AXES = {"Conv": 0, "ConvTranspose": 1, "Gemm": 1, "MatMul": -1}  # of the output channels
 
-__all__ = ["layer_weights", "unknown_layers", "weight_bytes"]
+__all__ = ["CodedTiles", "code_tiles", "layer_weights", "unknown_layers"]
+
+_Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class CodedTiles:
+    """The weight tiles of a layer.
+
+    Attributes
+    ----------
+    size_bytes : ndarray of int64, shape (tiles,)
+        Whole bursts of all streams.
+    cycles : ndarray of int64, shape (tiles,)
+        Of the decoder that works longest; 0 where weights are not coded.
+    work_cycles : ndarray of int64, shape (tiles,)
+        Of all decoders together.
+    """
+
+    size_bytes: _Ints
+    cycles: _Ints
+    work_cycles: _Ints
 
 
 def layer_weights(network: Network) -> dict[str, Weight]:
@@ -63,16 +94,17 @@ def _channel_axis(node: onnx.NodeProto) -> int:
     return 0 if node.op_type == "Gemm" and turned else _AXES[node.op_type]
 
 
-def weight_bytes(
+def code_tiles(
     plans: Iterable[LayerPlan],
     weights: Mapping[str, Weight],
     codec: str,
     burst_bytes: int,
     word_bits: int = 8,
     units: int = 1,
-    known: dict[Any, NDArray[np.int64]] | None = None,
-) -> tuple[NDArray[np.int64], ...]:
-    """Bytes of each weight tile of each plan.
+    lanes: int = 8,
+    known: dict[Any, CodedTiles] | None = None,
+) -> tuple[CodedTiles, ...]:
+    """Bytes and cycles of each weight tile of each plan.
 
     Parameters
     ----------
@@ -80,12 +112,14 @@ def weight_bytes(
     weights : mapping of layer name to Weight
         A layer that is not among them is counted uncoded.
     codec : str
-        A weight codec of the registry; integers are quantized per tensor to `word_bits`.
+        A weight codec of the registry; integers are quantized per tensor to `word_bits`. ``packed`` is none.
     burst_bytes : int
     word_bits : int
         Bits of an uncoded weight.
     units : int
         Decoders that share a tile, each with a stream of its own for a part of the filters.
+    lanes : int
+        Weights that a decoder takes in a cycle if its codec has none in hardware.
     known : dict, optional
         What was found for other plans of the same network: looked up, and filled.
 
@@ -97,23 +131,22 @@ def weight_bytes(
     recipe = Recipe(codec=codec)
     known, found = {} if known is None else known, []
     for plan in plans:
-        key = plan.layer.name, plan.weight_tiles, codec, burst_bytes, word_bits, units
+        key = plan.layer.name, plan.weight_tiles, codec, burst_bytes, word_bits, units, lanes
         if key not in known:
-            known[key] = _layer(plan, weights.get(plan.layer.name), recipe, burst_bytes, word_bits, units)
+            weight = weights.get(plan.layer.name)
+            if weight is None or codec == "packed":
+                known[key] = _uncoded(plan, burst_bytes, word_bits)
+            else:
+                known[key] = _coded(plan, weight, recipe, burst_bytes, units, lanes)
         found.append(known[key])
     return tuple(found)
 
 
-def _layer(
-    plan: LayerPlan, weight: Weight | None, recipe: Recipe, burst_bytes: int, word_bits: int, units: int
-) -> NDArray[np.int64]:
-    burst_bits = 8 * burst_bytes
-    if weight is not None and recipe.codec != "packed":
-        bursts = [sum(-(-bits // burst_bits) for bits in streams) for streams in _coded(plan, weight, recipe, units)]
-    else:
-        counts = [_count(plan, number) for number in range(len(plan.weight_tiles))]
-        bursts = [-(-count * word_bits // burst_bits) for count in counts]
-    return np.array(bursts, np.int64) * burst_bytes
+def _uncoded(plan: LayerPlan, burst_bytes: int, word_bits: int) -> CodedTiles:
+    """Plain fields, without decoders."""
+    counts = np.array([_count(plan, number) for number in range(len(plan.weight_tiles))], np.int64)
+    nothing = np.zeros(counts.size, np.int64)
+    return CodedTiles(-(-counts * word_bits // (8 * burst_bytes)) * burst_bytes, nothing, nothing)
 
 
 def _count(plan: LayerPlan, number: int) -> int:
@@ -122,18 +155,36 @@ def _count(plan: LayerPlan, number: int) -> int:
     return filters * channels * (plan.shape.weights // (plan.shape.filters * plan.shape.group_channels))
 
 
-def _coded(plan: LayerPlan, weight: Weight, recipe: Recipe, units: int) -> Iterator[list[int]]:
-    """Bits of each tile's streams."""
+def _coded(plan: LayerPlan, weight: Weight, recipe: Recipe, burst_bytes: int, units: int, lanes: int) -> CodedTiles:
+    codec, rows = recipe.make(), []
+    for shares in _shares(plan, weight, recipe, units):
+        bits, cycles = zip(*(_stream(share, codec, lanes) for share in shares), strict=True)
+        bursts = sum(-(-each // (8 * burst_bytes)) for each in bits)
+        rows.append((bursts * burst_bytes, max(cycles), sum(cycles)))
+    return CodedTiles(*np.array(rows, np.int64).reshape(-1, 3).T)
+
+
+def _stream(share: NDArray[Any], codec: WeightCodec[Any], lanes: int) -> tuple[int, int]:
+    """Bits and cycles of a decoder's share."""
+    if not has_cycles(codec):
+        return codec.size_bits(share), -(-share.size // lanes)
+    encoded = codec.encode(share)
+    cycles = weight_cycles(StoredWeights("", codec, encoded))
+    assert cycles is not None
+    return encoded.size_bits, cycles
+
+
+def _shares(plan: LayerPlan, weight: Weight, recipe: Recipe, units: int) -> Iterator[list[NDArray[Any]]]:
+    """The weights of each tile, a part of the filters for each decoder."""
     values = weight.values
     if recipe.takes_floats:
         values = values.astype(np.float32) if values.dtype.kind == "i" else values
     elif values.dtype.kind != "i":
         values = quantize(values, recipe.linear(weight.channel_axis % values.ndim)).values
-    ordered, codec = _filters_first(values, weight, plan.layer, plan.shape), recipe.make()
+    ordered = _filters_first(values, weight, plan.layer, plan.shape)
     for tile in plan.weight_tiles:
         part = ordered[tile.first_filter : tile.end_filter, tile.first_channel : tile.end_channel]
-        shares = np.array_split(part, min(units, len(part)))
-        yield [codec.size_bits(np.ascontiguousarray(share)) for share in shares]
+        yield [np.ascontiguousarray(share) for share in np.array_split(part, min(units, len(part)))]
 
 
 def _filters_first(values: NDArray[Any], weight: Weight, layer: Layer, shape: LayerShape) -> NDArray[Any]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.pipeline import STAGES, PipelineParameters, StepTimes, codec_cycles, fifo_bytes_needed, run_pipeline
+from sim.pipeline import STAGES, PipelineParameters, StepTimes, fifo_bytes_needed, run_pipeline
 
 
 def times(load, decode, compute, encode, store, load_bytes=None, store_bytes=None):
@@ -72,10 +72,6 @@ def test_each_resource_can_be_the_bottleneck():
     base = {"load": [4], "decode": [4], "compute": [4], "encode": [4], "store": [4]}
     found = [run_pipeline(times(**{**base, stage: [90]})).bottleneck for stage in STAGES]
     assert found == ["memory", "decode", "compute", "encode", "memory"]
-
-
-def test_codec_cycles_round_each_tile_up():
-    assert codec_cycles(np.array([0, 1, 8, 9, 2048]), 8).tolist() == [0, 1, 1, 2, 256]
 
 
 durations = st.integers(0, 3).flatmap(lambda kind: st.just(0) if kind == 0 else st.integers(1, 50))

@@ -18,6 +18,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from golden.tile_stream import tensor_sizes
+from golden.weights.container import StoredWeights
+from golden.weights.huffman import Huffman, HuffmanFormat
+from golden.weights.linear import LinearFormat, quantize
 from golden.weights.mlw import Mlw, MlwFormat
 from sim.accelerator import load_accelerator
 from sim.chip_energy import chip_energy, constants, scaled, sensitivity
@@ -36,6 +39,7 @@ from sim.simulation_summary import SimulationSummary, summarize_simulation
 from sim.simulation_terminal import print_simulation
 from sim.tile_plan import WeightTile
 from sim.tile_times import tile_times
+from sim.timing_weights import weight_cycles
 from sim.weight_tiles import layer_weights, unknown_layers
 
 # A memory of 1.6 GB/s (32 bytes in 20 ns), one MAC and one symbol a cycle of 1 ns.
@@ -203,6 +207,24 @@ def test_weights_are_coded_tile_by_tile(plain):
     assert result.raw[1].bytes_by_kind["weight"] == 192
 
 
+def test_weight_decoders_work_beside_activation_decoders(plain):
+    packed, slow = run_hand(plain), run_hand(plain, "huffman")
+    decoder = [layer.busy_ns["decode"] for layer in packed.coded]
+    assert decoder == [0, 256, 512, 256]
+    # One tile of weights in each layer, one step: the slower of both decoders tells, at a cycle of 1 ns.
+    layers = hand_network().layers
+    weights = layer_weights(hand_network())
+    for own, layer, name in zip(decoder, slow.coded, (layer.name for layer in layers), strict=True):
+        values = weights[name].values
+        encoded = Huffman(HuffmanFormat()).encode(quantize(values, LinearFormat()).values)
+        cycles = weight_cycles(StoredWeights(name, Huffman(HuffmanFormat()), encoded))
+        assert layer.busy_ns["decode"] == max(own, cycles)
+        # 3351 + 1665 gates, 0.5 fJ each.
+        assert layer.energy_pj["weight_decoder_pj"] == pytest.approx(cycles * 5016 * 0.5e-3)
+    assert slow.coded[1].busy_ns["decode"] > decoder[1]
+    assert all(layer.energy_pj["weight_decoder_pj"] == 0 for layer in (*packed.coded, *slow.raw))
+
+
 def test_sums_over_layers_are_the_totals_of_the_summary(plain):
     summary = summarize_simulation(run_hand(plain))
     for kind, total in summary.coded.bytes_by_kind.items():
@@ -249,6 +271,12 @@ def test_codecs_that_slow_a_design_down_say_why(plain, capsys):
     print_simulation(summary, Console(width=200))
     told = capsys.readouterr().out
     assert "codecs slow this design down: 0 layers wait for the decoder, 0 for the encoder; 1 symbols per cycle" in told
+    assert "1 symbols per cycle take less than memory brings" in told
+    weights = {"weight_codec": "huffman", "weight_units": 2}
+    told = slower(summary.model_copy(update={"config": summary.config | weights}))
+    assert "1 symbols per cycle or 2 decoders of huffman weights take less" in told
+    told = slower(summary.model_copy(update={"config": summary.config | weights | {"codec": "raw"}}))
+    assert "encoder; 2 decoders of huffman weights take less" in told
     # A core of prc takes four symbols, whatever the port asks for.
     assert "4 symbols per cycle" in slower(summary.model_copy(update={"config": summary.config | {"codec": "prc"}}))
     assert slower(summarize_simulation(run_hand(load_accelerator("mobile"), residency="all"))) == ""

@@ -55,7 +55,7 @@ def slower(summary: SimulationSummary) -> str:
         return ""
     bound = summary.coded.layers_by_bottleneck
     return (
-        f"{bound['decode']} layers wait for the decoder, {bound['encode']} for the encoder; {_codecs(summary)} take "
+        f"{bound['decode']} layers wait for the decoder, {bound['encode']} for the encoder; {_codecs(summary)}: "
         "less than memory brings. More codec units on each port (--codec-units) give the time back"
     )
 
@@ -68,5 +68,6 @@ def _codecs(summary: SimulationSummary) -> str:
         lanes = config["codec_units"] * (PrcFormat().lanes if config["codec"] == "prc" else each)
         found.append(f"{lanes} symbols per cycle")
     if config["weight_codec"] != "packed":
-        found.append(f"{config['weight_units']} decoders of {config['weight_codec']} weights")
+        units = config["weight_units"]
+        found.append(f"{units} decoder{'s' * (units > 1)} of {config['weight_codec']} weights")
     return " or ".join(found)

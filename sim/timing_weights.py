@@ -32,7 +32,7 @@ from sim.timing_pairs import PairTensor, pair_cycles
 __all__ = ["has_cycles", "weight_cycles"]
 
 _FIELD_LANES, _PACKED_LANES = 4, 16
-_FIELD_STAGES, _PACKED_STAGES, _SCALED_STAGES = 7, 5, 5
+_FIELD_STAGES, _PACKED_STAGES, _SCALED_STAGES = 8, 5, 7
 _AROUND = 6
 
 

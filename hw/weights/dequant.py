@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -10,9 +10,9 @@ from amaranth.utils import ceil_log2
 from golden.weights.rescale import ADDEND_BITS, EXPONENT_BITS, MAGNITUDE_BITS, MULTIPLIER_BITS, SCALE_BITS
 from hw.memory import Memory
 from hw.packet import Packet
-from hw.weights.narrower import BF16, FP16, Narrower
+from hw.weights.narrower import BF16, FP16, NARROWER_STEPS, Narrower
 from hw.weights.ports import COUNT_BITS, Fault, Report, Weights
-from hw.weights.sums import difference, less_one, more_one, total
+from hw.weights.sums import carry_save, difference, less_one, more_one, total
 
 __all__ = ["INTEGER_BITS", "SLICE_BITS", "VALUE_BITS", "Dequant", "DequantOrder", "Scale"]
 
@@ -22,7 +22,8 @@ VALUE_BITS = 32
 """Bits of a lane at the input: an integer, sign-extended, or a float32."""
 SLICE_BITS = 16
 """Bits of a number of slices."""
-_STAGES = 4
+_STAGES = 3 + NARROWER_STEPS
+_SUM_BITS = MAGNITUDE_BITS + 3
 
 
 class Scale(data.StructLayout):
@@ -53,7 +54,7 @@ class DequantOrder(data.StructLayout):
 class Dequant(wiring.Component):
     """A beat in each cycle, and one cycle more for each slice that begins inside a beat.
 
-    Latency: 5 cycles. A tensor's first beat is taken 2 cycles after its order, an order after the report before it.
+    Latency: 7 cycles. A tensor's first beat is taken 2 cycles after its order, an order after the report before it.
     All stages stop while a beat waits.
 
     Faults: `ORDER` for another form, no slices or no weights in them, or more slices than the memory has; `RANGE` (at
@@ -165,7 +166,7 @@ class Dequant(wiring.Component):
                 with m.If(self.report.ready):
                     m.next = "Idle"
 
-        # Stages: product, sum, and two of the narrower; then the beat, piece by piece.
+        # Stages: partial products, sum, magnitude, and those of the narrower; then the beat, piece by piece.
         piece = data.StructLayout({"mask": lanes, "ends": 1, "last": 1, "tail": lane_bits, "error": 1})
         valid = Signal(_STAGES)
         pieces = [Signal(piece, name=f"piece_{k}", reset_less=True) for k in range(_STAGES)]
@@ -219,7 +220,7 @@ class Dequant(wiring.Component):
 
 
 class _Lane(wiring.Component):
-    """One weight, 4 steps later."""
+    """One weight, 3 steps and those of the narrower later."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -242,41 +243,36 @@ class _Lane(wiring.Component):
         field, fraction = self.value[MAGNITUDE_BITS - 1 : -1], self.value[: MAGNITUDE_BITS - 1]
         float_ = Cat(fraction, field.any())
 
-        product = Signal(signed(MAGNITUDE_BITS + 2), reset_less=True)
-        added = Signal(signed(ADDEND_BITS), reset_less=True)
-        exponent = Signal(EXPONENT_BITS, reset_less=True)
-        wide = Signal(reset_less=True)
-        sum_, negative = Signal(signed(MAGNITUDE_BITS + 3)), Signal(reset_less=True)
-        wide_product, wide_addend, size = (Signal(MAGNITUDE_BITS + 3, name=name) for name in ("left", "right", "size"))
-        magnitude, scaled = Signal(MAGNITUDE_BITS, reset_less=True), Signal(EXPONENT_BITS, reset_less=True)
-        misfit = Signal(3, reset_less=True)
-        m.d.comb += [
-            wide_product.eq(product),
-            wide_addend.eq(added),
-            sum_.eq(total(wide_product, wide_addend, MAGNITUDE_BITS + 3)),
-            # The least number of two's complement apart: less one, then inverted.
-            size.eq(Mux(sum_[-1], ~less_one(sum_.as_unsigned()), sum_)),
-        ]
+        # Product and addend as two numbers, of which the sum is theirs; a float as the one that it is.
+        save, carry = (Signal(_SUM_BITS, name=name, reset_less=True) for name in ("save", "carry"))
+        wide, exponent = Signal(2, reset_less=True), Signal(EXPONENT_BITS, reset_less=True)
+        rows = _partial_products(integer, multiplier)
+        saved, carried = carry_save(m, [*rows, _extended(addend)], _SUM_BITS)
         with m.If(self.step):
+            m.d.sync += [exponent.eq(self.scale[MULTIPLIER_BITS + ADDEND_BITS :]), save.eq(saved), carry.eq(carried)]
+            m.d.sync += wide.eq(Cat(above.any() & ~above.all(), wide))
             with m.If(self.floats):
+                sign = self.value[-1]
                 m.d.sync += [
-                    product.eq(Mux(self.value[-1], -float_, float_)),
-                    added.eq(0),
+                    save.eq(Cat(float_, Const(0, _SUM_BITS - len(float_))) ^ sign.replicate(_SUM_BITS)),
+                    carry.eq(sign),
                     exponent.eq(Cat(field[0] | ~field.any(), field[1:])),
-                    wide.eq(field.all()),
+                    wide[0].eq(field.all()),
                 ]
-            with m.Else():
-                m.d.sync += [
-                    product.eq(integer * multiplier),
-                    added.eq(addend),
-                    exponent.eq(self.scale[MULTIPLIER_BITS + ADDEND_BITS :]),
-                    wide.eq(above.any() & ~above.all()),
-                ]
+
+        sum_, size, negative = Signal(_SUM_BITS, reset_less=True), Signal(_SUM_BITS), Signal(reset_less=True)
+        summed, scaled = (Signal(EXPONENT_BITS, name=name, reset_less=True) for name in ("summed", "scaled"))
+        magnitude, misfit = Signal(MAGNITUDE_BITS, reset_less=True), Signal(1 + NARROWER_STEPS, reset_less=True)
+        # The least number of two's complement apart: less one, then inverted.
+        m.d.comb += size.eq(Mux(sum_[-1], ~less_one(sum_), sum_))
+        with m.If(self.step):
             m.d.sync += [
+                sum_.eq(total(save, carry, _SUM_BITS)),
+                summed.eq(exponent),
                 negative.eq(sum_[-1]),
                 magnitude.eq(size),
-                scaled.eq(exponent),
-                misfit.eq(Cat(wide | _exceeds(sum_), misfit)),
+                scaled.eq(summed),
+                misfit.eq(Cat(wide[1] | _exceeds(sum_), misfit)),
             ]
         m.submodules.narrower = narrower = Narrower()
         m.d.comb += [
@@ -291,7 +287,21 @@ class _Lane(wiring.Component):
         return m
 
 
-def _exceeds(number):
+def _extended(number: Value) -> Value:
+    """A number of two's complement, as wide as a sum."""
+    return Cat(number, number[-1].replicate(_SUM_BITS - len(number)))
+
+
+def _partial_products(integer: Value, multiplier: Value) -> list[Value]:
+    """Rows of which the sum is ``integer * multiplier``, modulo the range of a sum."""
+    rows = [Cat(Const(0, k), multiplier & bit.replicate(MULTIPLIER_BITS)) for k, bit in enumerate(integer[:-1])]
+    # The sign's row counts less than nothing: inverted, and one more in the place that the second row leaves.
+    rows[1] = Cat(integer[-1], rows[1][1:])
+    shifted = Cat(Const(0, INTEGER_BITS - 1), multiplier, Const(0, _SUM_BITS - INTEGER_BITS + 1 - MULTIPLIER_BITS))
+    return [*rows, ~shifted & integer[-1].replicate(_SUM_BITS)]
+
+
+def _exceeds(number: Value) -> Value:
     """Whether a sum has more than 24 bits of magnitude; -2**24 is one."""
     above = number[MAGNITUDE_BITS:]
     return Mux(number[-1], ~above.all() | ~number[:MAGNITUDE_BITS].any(), above.any())

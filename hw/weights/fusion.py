@@ -14,7 +14,7 @@ from golden.weights.blockfloat import BlockFloatFormat
 from golden.weights.fusion import BitPlaneFormat, BlockFusionFormat, Task
 from golden.weights.rescale import MAGNITUDE_BITS
 from hw.packet import Packet
-from hw.weights.narrower import INT8, INT16, Narrower
+from hw.weights.narrower import INT8, INT16, NARROWER_STEPS, Narrower
 from hw.weights.ports import COUNT_BITS, POSITION_BITS, Fault, Report, Weights
 from hw.weights.sums import less_one, more_one, total
 
@@ -22,7 +22,7 @@ __all__ = ["FIELD_BITS", "Fusion", "FusionOrder", "Selection", "block_float_fiel
 
 FIELD_BITS = 32
 """Widest field."""
-_STAGES = 5
+_STAGES = 3 + NARROWER_STEPS
 
 
 class Selection(data.StructLayout):
@@ -81,9 +81,9 @@ class Fusion(wiring.Component):
     """Takes L = ``word_bits / 32`` fields a cycle: 8 of up to 32 bits from words of 256, half of that from 128.
 
     Throughput: ``ceil(n / L)`` cycles from the first to the last beat of n weights while words come and beats are
-    taken; fields are not cut to fewer a cycle, whatever their width. Latency: 5 cycles from the word that holds a
+    taken; fields are not cut to fewer a cycle, whatever their width. Latency: 6 cycles from the word that holds a
     beat's last bit to the beat. The last beat waits until the payload's last word was seen. Tensors: the next one's
-    first word is taken 9 cycles after the last word of one that is well formed. All stages stop while a beat waits.
+    first word is taken 10 cycles after the last word of one that is well formed. All stages stop while a beat waits.
 
     Faults: `ORDER` if the selection is not legal, `SHORT` (at the end of the payload), `LONG` (at the first bit too
     many, a padding bit that is not zero included), `RANGE` (at the first field of the beat) of a weight that does not
@@ -213,7 +213,7 @@ class Fusion(wiring.Component):
                     m.next = "Idle"
         m.d.comb += [self.report.payload.fault.eq(fault), self.report.payload.position.eq(position)]
 
-        # Stages: sight, field, value, and two of the narrower.
+        # Stages: sight, field, value, and those of the narrower.
         valid, last = Signal(_STAGES), Signal(_STAGES)
         sight = Signal(W, reset_less=True)
         with m.If(step):
@@ -252,7 +252,7 @@ class Fusion(wiring.Component):
 
 
 class _Lane(wiring.Component):
-    """A field's weight, 4 steps later."""
+    """A field's weight, 2 steps and those of the narrower later."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -278,7 +278,7 @@ class _Lane(wiring.Component):
             exponent.eq(aligned[MAGNITUDE_BITS - 1 : FIELD_BITS - 1]),
         ]
         m.submodules.narrower = narrower = Narrower()
-        endless = Signal(3)
+        endless = Signal(1 + NARROWER_STEPS)
         sign = field.bit_select(chosen.sign, 1)
         magnitude, negative = Signal(MAGNITUDE_BITS, reset_less=True), Signal(reset_less=True)
         scale = Signal(8, reset_less=True)

@@ -7,7 +7,7 @@ chooses: one level a part.
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-__all__ = ["difference", "less_one", "more_one", "not_below", "shifted", "total"]
+__all__ = ["carry_save", "difference", "less_one", "more_one", "not_below", "shifted", "total"]
 
 _PART_BITS = 3
 
@@ -21,6 +21,20 @@ def total(first: Value, second: Value, bits: int, carry: Value | int = 0) -> Val
         parts.append(both[: len(one)])
         carry = both[len(one)]
     return Cat(parts)
+
+
+def carry_save(m: Module, rows: list[Value], bits: int) -> tuple[Value, Value]:
+    """Two numbers whose sum is that of all `rows`, modulo ``2**bits``; two gates for each third of the rows less."""
+    rows, count = [_widened(row, bits) for row in rows], 0
+    while len(rows) > 2:
+        left = rows[len(rows) // 3 * 3 :]
+        for one, two, three in zip(rows[::3], rows[1::3], rows[2::3], strict=False):
+            odd, save, carry = (Signal(bits, name=f"{name}_{count}") for name in ("odd", "save", "carry"))
+            m.d.comb += [odd.eq(one ^ two), save.eq(odd ^ three), carry.eq((one & two) | (odd & three))]
+            left += [save, Cat(Const(0, 1), carry)[:bits]]
+            count += 1
+        rows = left
+    return rows[0], rows[1]
 
 
 def difference(first: Value, second: Value, bits: int) -> Value:

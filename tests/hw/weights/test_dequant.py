@@ -84,7 +84,7 @@ def test_a_beat_costs_a_cycle_for_each_slice_in_it():
     pieces = [len({k // 9 for k in range(start, start + 16)}) for start in range(0, 108, 16)]
     assert [b - a for a, b in pairwise(cycles[7:])] == pieces[1:]
     assert came[1].symbols == rescale(values.reshape(12, 9), scales, 0, "fp16").ravel().tolist()
-    assert cycles[0] - taken[0] == 5
+    assert cycles[0] - taken[0] == 7
     assert taken[0] - made["order"].cycles[1] == 2
 
 

@@ -134,8 +134,8 @@ def test_a_beat_every_cycle_of_pairs_of_25_bits():
     assert cycles[99] - cycles[50] == 49
     # As the docstring has it: latency from the first word, and the gap between tensors.
     words = made["i"].cycles
-    assert cycles[0] - words[0] == 5
-    assert words[len(payload)] - words[len(payload) - 1] == 9
+    assert cycles[0] - words[0] == 6
+    assert words[len(payload)] - words[len(payload) - 1] == 10
 
 
 @pytest.mark.parametrize("wrong", ["cut", "long", "padded", "order", "exponent", "good"])

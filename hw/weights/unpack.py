@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from hw.bits import any_of
 from hw.packet import Packet
 from hw.weights.ports import COUNT_BITS, POSITION_BITS, Fault, Report, Weights
-from hw.weights.sums import less_one, total
+from hw.weights.sums import carry_save, less_one, more_one, total
 
 __all__ = ["UnpackOrder", "Unpacker"]
 
@@ -74,29 +74,33 @@ class Unpacker(wiring.Component):
         order, left = Signal(UnpackOrder()), Signal(COUNT_BITS)
         # The word in work, the eighth of it where the next beat begins, and whether the payload's last word was taken.
         low, has_low, place, ended = Signal(word_bits, reset_less=True), Signal(), Signal(3), Signal()
-        words = Signal(POSITION_BITS - ceil_log2(word_bits))
+        # Words are counted a cycle after they were taken.
+        words, taken = Signal(POSITION_BITS - ceil_log2(word_bits)), Signal()
         beat, result = Signal.like(self.o.payload), Signal(Report())
         m.d.comb += [self.o.payload.eq(beat), self.report.payload.eq(result)]
 
-        last, tail, short = Signal(), Signal(lane_bits), Signal()
-        behind, used_bits, ends_at = Signal(4), Signal(lane_bits + 4), Signal(lane_bits + 4)
+        # Of the last beat: its tail, whether it is next, and where its fields would end if it were, in bits of a word.
+        # Where those of any other beat end, in eighths.
+        last, tail = Signal(reset_less=True), Signal(lane_bits, reset_less=True)
+        ends_at, behind = Signal(lane_bits + 4, reset_less=True), Signal(4, reset_less=True)
+        bad, short = Signal(reset_less=True), Signal()
         enough, go, moves, accept, drain = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            last.eq(~left[lane_bits + 1 :].any() & (~left[lane_bits] | (left[:lane_bits] == 0))),
-            tail.eq(less_one(left[:lane_bits])),
-            # Where the fields of this beat end: in eighths, and in bits if it is the last one.
-            behind.eq(place + order.width),
-            used_bits.eq((tail + 1) * order.width),
-            ends_at.eq(total(used_bits, Cat(Const(0, lane_bits), place), lane_bits + 4)),
             moves.eq(Mux(last, ends_at[-1], behind[-1])),
             short.eq(ended & (~has_low | Mux(last, ends_at > word_bits, behind > 8))),
             enough.eq(short | (has_low & (ended | ~moves | self.i.valid))),
             accept.eq(self.i.valid & self.i.ready),
         ]
+        stays, goes = (self._ends(m, tail, order.width, where) for where in (place, behind[:3]))
+        m.d.sync += ends_at.eq(Mux(go, goes, stays))
+        m.d.sync += behind.eq(Mux(go, order.width + behind[:3], order.width + place))
+        m.d.sync += taken.eq(accept)
+        with m.If(taken):
+            m.d.sync += words.eq(more_one(words))
         end, fields = Signal(lane_bits + 3), Signal(word_bits)
         m.d.comb += fields.eq(self._fields(m, low, place, order, last, tail))
         with m.If(accept):
-            m.d.sync += [ended.eq(self.i.payload.last), words.eq(words + 1)]
+            m.d.sync += ended.eq(self.i.payload.last)
         with m.If(accept & ~drain):
             m.d.sync += [low.eq(self.i.payload.data), has_low.eq(1)]
         with m.Elif(go & moves):
@@ -109,12 +113,17 @@ class Unpacker(wiring.Component):
                 m.d.comb += self.order.ready.eq(1)
                 m.d.sync += [order.eq(self.order.payload), left.eq(self.order.payload.count), result.eq(0)]
                 m.d.sync += [has_low.eq(0), ended.eq(0), place.eq(0), words.eq(0)]
+                count, width = self.order.payload.count, self.order.payload.width
+                m.d.sync += [
+                    bad.eq((width < _LEAST) | (width > _WIDEST)),
+                    tail.eq(less_one(count[:lane_bits])),
+                    last.eq(_is_within(count, lane_bits, 1)),
+                ]
                 with m.If(self.order.valid):
                     m.next = "Beats"
                     with m.If(self.order.payload.count == 0):
                         m.next = "Report"
             with m.State("Beats"):
-                bad = (order.width < _LEAST) | (order.width > _WIDEST)
                 m.d.comb += [
                     go.eq((~self.o.valid | self.o.ready) & (enough | bad)),
                     self.i.ready.eq(~ended & (~has_low | (go & moves))),
@@ -126,19 +135,21 @@ class Unpacker(wiring.Component):
                         beat.last.eq(last),
                         self.o.valid.eq(~last),
                         left[lane_bits:].eq(less_one(left[lane_bits:])),
+                        last.eq(_is_within(left, lane_bits, 2)),
                         place.eq(behind),
                         end.eq(ends_at),
                     ]
                     with m.If((short | bad) & (result.fault == Fault.NONE)):
                         m.d.sync += result.fault.eq(Mux(bad, Fault.ORDER, Fault.SHORT))
-                        m.d.sync += result.position.eq(Mux(bad, 0, Cat(Const(0, lane_bits + 3), words)))
                     with m.If(last):
                         m.next = "Padding"
             with m.State("Padding"):
                 more = has_low & ((end == 0) | _set_from(low, end, lanes))
-                with m.If((result.fault == Fault.NONE) & (more | ~ended)):
+                with m.If(result.fault == Fault.SHORT):
+                    m.d.sync += result.position.eq(Cat(Const(0, lane_bits + 3), words))
+                with m.Elif((result.fault == Fault.NONE) & (more | ~ended)):
                     m.d.sync += result.fault.eq(Fault.LONG)
-                    m.d.sync += result.position.eq(Cat(end, Mux(has_low, less_one(words), words)))
+                    m.d.sync += result.position.eq(Cat(end, Mux(has_low & ~taken, less_one(words), words)))
                 m.next = "Drain"
             with m.State("Drain"):
                 m.d.comb += [drain.eq(1), self.i.ready.eq(~ended)]
@@ -153,6 +164,12 @@ class Unpacker(wiring.Component):
                 with m.If(self.report.ready):
                     m.next = "Idle"
         return m
+
+    def _ends(self, m: Module, tail: Value, width: Value, place: Value) -> Value:
+        """Where ``tail + 1`` fields end that begin at an eighth of a word, in bits."""
+        fields, bits = more_one(Cat(tail, Const(0, 1))), len(tail) + 4
+        rows = [Cat(Const(0, k), fields & bit.replicate(len(fields))) for k, bit in enumerate(width)]
+        return total(*carry_save(m, [*rows, Cat(Const(0, len(tail)), place)], bits), bits)
 
     def _fields(self, m: Module, low: Value, place: Value, order, last: Value, tail: Value) -> Value:
         """The fields of a beat; lanes past the tail are zero."""
@@ -172,6 +189,12 @@ class Unpacker(wiring.Component):
                         m.d.comb += field.eq(Cat(bits, (bits[-1] & order.negative).replicate(_WIDEST - width)))
             fields.append(field & (~last | (tail >= lane)).replicate(_WIDEST))
         return Cat(fields)
+
+
+def _is_within(count: Value, lane_bits: int, beats: int) -> Value:
+    """Whether `count` weights are so many beats, 1 or 2; they are not fewer."""
+    whole, rest = count[lane_bits:], count[:lane_bits].any()
+    return Mux(rest, whole == beats - 1, whole == beats)
 
 
 def _set_from(word: Value, end: Value, part_bits: int) -> Value:

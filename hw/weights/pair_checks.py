@@ -105,13 +105,22 @@ class PairChecks(wiring.Component):
             with m.Elif(~symbols.final & ~more):
                 m.d.comb += at_end.eq(Fault.LONG)
         faults.append(at_end)
-        for fault, place in reversed(list(zip(faults, places, strict=True))):
-            with m.If(fault != Fault.NONE):
-                m.d.comb += [self.fault.eq(fault), ahead.eq(place)]
-        # Counted a cycle later: a fault is not found early in its cycle.
-        seen_at, seen_ahead = Signal(POSITION_BITS), Signal.like(ahead)
-        m.d.sync += [seen_at.eq(at), seen_ahead.eq(ahead)]
-        m.d.comb += self.position.eq(total(seen_at, seen_ahead, POSITION_BITS))
+        found = [(fault.as_value(), place) for fault, place in zip(faults, places, strict=True)]
+        while len(found) > 1:
+            nearer = [
+                (Mux(one.any(), one, other), Mux(one.any(), here, there))
+                for (one, here), (other, there) in zip(found[::2], found[1::2], strict=False)
+            ]
+            found = nearer + found[len(found) & ~1 :]
+        m.d.comb += [self.fault.eq(found[0][0]), ahead.eq(found[0][1])]
+        # Counted a cycle later: neither a fault nor the bits of a group are found early in its cycle.
+        seen_bits, seen_ahead = Signal.like(ahead), Signal.like(ahead)
+        m.d.sync += [
+            seen_bits.eq(Mux(self.step & self.valid, sums, 0)),
+            at.eq(total(at, seen_bits, POSITION_BITS)),
+            seen_ahead.eq(ahead),
+        ]
+        m.d.comb += self.position.eq(total(at, seen_ahead, POSITION_BITS))
 
         with m.If(self.start):
             m.d.sync += [behind.eq(self.count), opening.eq(1), at.eq(0)]
@@ -121,6 +130,4 @@ class PairChecks(wiring.Component):
             m.d.sync += [room.eq(next_room), behind.eq(next_behind)]
         with m.Elif(self.step & self.valid):
             m.d.sync += room.eq(difference(room, symbols.count, COUNT_BITS))
-        with m.If(self.step & self.valid):
-            m.d.sync += at.eq(total(at, sums, POSITION_BITS))
         return m

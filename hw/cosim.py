@@ -1,4 +1,4 @@
-"""Whole tensors through the RTL of encoder and decoder in Verilator: every bit compared, every cycle counted.
+"""Whole tensors through the RTL of chooser, encoder and decoder in Verilator: every bit compared, every cycle counted.
 
 ``thinwire cosim`` sends a network's, ``python -m hw.dense`` random ones.
 """
@@ -98,10 +98,9 @@ class Cosimulation:
 def cosimulate(
     tensors: Iterable[NamedTensor], fmt: TileFormat | None = None, lanes: int = 4, folder: Path | None = None
 ) -> Iterator[Cosimulation]:
-    """Send tensors through the encoder in golden's modes, and golden's streams through the decoder.
+    """Send tensors through chooser and encoder, and golden's streams through the decoder.
 
-    Where prc is a mode, the encoder finds the modes itself. Both cores run at once, a process each; so two cores of the
-    machine are used.
+    The chooser finds each tile's mode. Both models run at once, a process each; so two cores of the machine are used.
 
     Parameters
     ----------
@@ -120,7 +119,7 @@ def cosimulate(
     fmt = fmt or TileFormat()
     bench = Bench(fmt, lanes, folder)
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(bench.model, ("encoder", "decoder")))
+        list(pool.map(bench.model, ("adaptive_encoder", "decoder")))
         waiting: tuple[NamedTensor, Batch, Future[Passage], Future[Passage]] | None = None
         for tensor in tensors:
             # Golden makes the next tensor's stream while the models run on the one before.
@@ -150,7 +149,7 @@ def _result(
 
 
 def _encode(bench: Bench, batch: Batch) -> Passage:
-    made = bench.encode(batch, adaptive="prc" in batch.fmt.modes)
+    made = bench.encode(batch, adaptive=True)
     equal = made.run.finished and not made.wrong_tiles(batch, bench.payload(batch)).size
     return _passage(equal, made.run, "s_axis")
 

@@ -166,7 +166,7 @@ class CodecTiming:
         values, starts, modes, zero_point, payload, bursts
             The tiles, as in `decode`.
         encoded, decoded : ndarray of int64
-            Cycles of all words out of the encoder and all beats out of the decoder, from the first transfer in.
+            Cycles of all words out of chooser and encoder and all beats out of the decoder, from the first transfer in.
         shell_cycles : int
             Cycles that the ports' registers add on the way.
         """
@@ -175,7 +175,7 @@ class CodecTiming:
         last_beats = np.cumsum(beat_counts(starts, self.lanes)) - 1
         off = 0
         for last, measured, expected in (
-            (last_words, encoded, self.encode(*tiles).words),
+            (last_words, encoded, self.encode(*tiles, adaptive=True).words),
             (last_beats, decoded, self.decode(*tiles, payload, bursts).beats),
         ):
             if measured.shape != expected.shape:

@@ -180,6 +180,19 @@ class Ports(Table):
     weights: WeightPort
 
 
+class Software(Table):
+    """What the programs of a device make of it.
+
+    `efficiency` is the share of the array's MACs that a layer reaches at best, `image_ms` the time of an image that is
+    in no layer. With `zero_insertion`, a transposed convolution runs as a convolution over its input spread with
+    zeros: on every output pixel.
+    """
+
+    efficiency: Annotated[float, Field(gt=0, le=1)] = 1.0
+    image_ms: _NotNegative = 0.0
+    zero_insertion: bool = False
+
+
 class Energies(Table):
     """Energy of one event on one word, and power that is always drawn."""
 
@@ -209,6 +222,7 @@ class Accelerator(Table):
     network: OnChipNetwork = OnChipNetwork()
     memory: Memory
     ports: Ports
+    software: Software = Software()
     energy: Energies | None = None
 
     @model_validator(mode="after")
@@ -221,6 +235,11 @@ class Accelerator(Table):
     def peak_macs_per_s(self) -> float:
         """Multiplications with accumulation in a second, at best."""
         return self.array.macs_per_cycle * self.array.clock_mhz * 1e6
+
+    @property
+    def reached_macs_per_s(self) -> float:
+        """The same as its programs reach it."""
+        return self.peak_macs_per_s * self.software.efficiency
 
     @property
     def buffer(self) -> Buffer:

@@ -1,29 +1,31 @@
-"""What a network costs on a target, from its layers' shapes: arithmetic under a memory roof, each tensor moved once.
+"""What a network costs on a target: the simulator's bytes, energy and time of one image.
 
-A layer takes the longer of its arithmetic (MACs over rate and efficiency) and its bytes (weights, inputs and output
-over the bandwidth). No tiling: where tensors exceed the buffer, ``thinwire simulate`` counts what is fetched again.
-Arithmetic's energy is one multiplication and one addition in the format; the memory's is `sim.energy`.
+Tensors travel raw and weights as plain fields: most steps leave weights that are to be trained again, and what a codec
+makes of such weights tells nothing. Weights that are pruned take as much less of the bus as their file is smaller.
+Where an accelerator tells no energies, arithmetic takes one multiplication and one addition in its format, and memory
+what `sim.energy` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from math import prod
 
-from sim.energy import CONSTANTS, Constant, energy
-from sim.lighten_target import FORMAT_BITS, Target
+from sim.accelerator import Accelerator, Software
+from sim.coded_tensors import raw_tensors
+from sim.config import RunConfig, parse_tile
+from sim.energy import energy
+from sim.external import Transactions, transactions
+from sim.lighten_target import MAC_PJ, Target
 from sim.network import Layer, Network
+from sim.network_plan import plan_network
+from sim.pipeline import PipelineParameters
+from sim.simulated_layer import LayerResult, SimulationConfig, simulate_layer
+from sim.tile_plan import LayerPlan
+from sim.weight_tiles import CodedTiles, code_tiles
 
-__all__ = ["MAC_PJ", "Cost", "cost_of", "layer_macs", "roof_s"]
-
-_HOROWITZ = CONSTANTS["int8_multiply"].source
-MAC_PJ: Mapping[str, Constant] = {
-    "fp32": Constant("fp32_mac", 3.7 + 0.9, "pJ", "45 nm, 0.9 V", _HOROWITZ),
-    "fp16": Constant("fp16_mac", 1.1 + 0.4, "pJ", "45 nm, 0.9 V", _HOROWITZ),
-    "int8": Constant("int8_mac", 0.2 + 0.1, "pJ", "45 nm, 0.9 V", _HOROWITZ),
-}
-"""A multiplication and an addition: of floats in their own format, of int8 into int32."""
+__all__ = ["Cost", "Prepared", "cost_of", "layer_macs", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Cost:
     stored_bytes : float
         Of the parameters.
     external_bytes : float
-        Parameters, and activations written and read once.
+        All that crosses the bus: parameters, activations, what is fetched again.
     energy_mj, time_s : float
     """
 
@@ -59,11 +61,49 @@ class Cost:
         return 1e3 * self.time_s
 
 
-def layer_macs(network: Network, layer: Layer, zero_insertion: bool = False) -> int:
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A network planned on an accelerator: all that its layers move, before time and energy."""
+
+    config: SimulationConfig
+    layers: tuple[tuple[LayerPlan, Transactions, CodedTiles], ...]
+
+    def results(self, software: Software | None = None) -> tuple[LayerResult, ...]:
+        """Each layer simulated; with other `software` than the accelerator's if it is given."""
+        config = self.config
+        if software is not None:
+            config = replace(config, accelerator=config.accelerator.model_copy(update={"software": software}))
+        return tuple(simulate_layer(config, *layer) for layer in self.layers)
+
+
+def prepare(network: Network, accelerator: Accelerator) -> Prepared:
+    """Plan a network as ``thinwire simulate --codec raw --weights-codec packed`` does.
+
+    Raises
+    ------
+    ValueError
+        If a layer does not fit the accelerator's buffer.
+    """
+    bits = accelerator.words.activation_bits
+    word = min(bits, 16)
+    run = RunConfig("raw", tile=parse_tile(accelerator.ports.activations.tile, word), word_bits=word)
+    pipeline = PipelineParameters(buffers=2 if accelerator.buffers.double_buffered else 1)
+    config = SimulationConfig(accelerator, run, "packed", pipeline)
+    plans, _ = plan_network(config, network, {})
+    weights = code_tiles(plans, {}, "packed", run.burst_bytes, accelerator.words.weight_bits)
+    moved = transactions(
+        plans,
+        raw_tensors(network, run, bits),
+        tuple(tiles.size_bytes for tiles in weights),
+        burst_bytes=run.burst_bytes,
+        partial_bits=accelerator.words.partial_bits,
+    )
+    return Prepared(config, tuple(zip(plans, moved, weights, strict=True)))
+
+
+def layer_macs(layer: Layer, zero_insertion: bool = False) -> int:
     """MACs of a layer; with zero insertion a transposed convolution works on every output pixel."""
-    if layer.op != "deconv" or not zero_insertion:
-        return layer.macs
-    return layer.macs * prod(layer.stride)
+    return layer.macs * prod(layer.stride) if layer.op == "deconv" and zero_insertion else layer.macs
 
 
 def cost_of(
@@ -76,38 +116,49 @@ def cost_of(
     network : Network
     target : Target
     formats : str or mapping of str to str
-        One format for all layers, or each layer's by its name.
+        One format for all layers, or each layer's by its name: such a layer is simulated as in a network of its format.
     stored_bytes : float, optional
         Of the parameters where they are compressed; by default each takes a word of its layer's format.
+
+    Raises
+    ------
+    ValueError
+        If a layer does not fit the accelerator's buffer.
     """
-    parts = [_layer(network, layer, target, _format(formats, layer.name)) for layer in network.layers]
-    macs, weights, moved, pj, time_s = (sum(column) for column in zip(*parts, strict=True))
-    stored = weights if stored_bytes is None else stored_bytes
+    kinds = {layer.name: formats if isinstance(formats, str) else formats[layer.name] for layer in network.layers}
+    found = {kind: prepare(network, target.in_format(kind)).results() for kind in sorted(set(kinds.values()))}
+    results = [found[kinds[layer.name]][place] for place, layer in enumerate(network.layers)]
+    insertion = target.accelerator.software.zero_insertion
+    macs = [layer_macs(layer, insertion) for layer in network.layers]
+    plain = sum(layer.weight_count * target.weight_bits(kinds[layer.name]) / 8 for layer in network.layers)
+    stored = plain if stored_bytes is None else stored_bytes
+    external = sum(result.total_bytes for result in results)
+    left = 1.0
+    if plain and external:
+        left -= (1 - stored / plain) * sum(result.bytes_by_kind["weight"] for result in results) / external
+    arithmetic = sum(count * MAC_PJ[kinds[layer.name]].value for count, layer in zip(macs, network.layers, strict=True))
     return Cost(
-        int(macs),
+        sum(macs),
         network.weight_count,
         stored,
-        stored + moved,
-        (pj + energy(stored + moved / 2, moved / 2, 0).dram_pj) * 1e-9,
-        time_s + target.constant_s,
+        left * external,
+        1e-9 * (left * _memory_pj(results) + (_chip_pj(results) or arithmetic)),
+        1e-9 * sum(result.time_ns for result in results) + 1e-3 * target.accelerator.software.image_ms,
     )
 
 
-def _format(formats: Mapping[str, str] | str, name: str) -> str:
-    return formats if isinstance(formats, str) else formats[name]
+def _memory_pj(results: Iterable[LayerResult]) -> float:
+    """Energy of external memory: the accelerator's own, else that of `sim.energy`."""
+    own = _parts_pj(results, True)
+    read, written = (sum(getattr(result, name) for result in results) for name in ("read_bytes", "write_bytes"))
+    return own or energy(read, written, 0).dram_pj
 
 
-def _layer(network: Network, layer: Layer, target: Target, kind: str) -> tuple[float, float, float, float, float]:
-    """MACs, bytes of weights, bytes of activations, picojoule of arithmetic, seconds."""
-    word_bytes = FORMAT_BITS[kind] / 8
-    values = sum(network.tensors[name].size for name in layer.inputs)
-    values += network.tensors[layer.output].size if layer.output in network.tensors else 0
-    macs = layer_macs(network, layer, target.zero_insertion)
-    weights, moved = layer.weight_count * word_bytes, values * word_bytes
-    return macs, weights, moved, macs * MAC_PJ[kind].value, roof_s(target, macs, weights + moved, kind)
+def _chip_pj(results: Iterable[LayerResult]) -> float:
+    return _parts_pj(results, False)
 
 
-def roof_s(target: Target, macs: float, moved_bytes: float, kind: str) -> float:
-    """The longer of arithmetic and transfer, without the constant."""
-    rate = target.accelerator.peak_macs_per_s * target.rates[kind] * target.efficiency
-    return max(macs / rate, moved_bytes / target.accelerator.bandwidth_bytes_per_s)
+def _parts_pj(results: Iterable[LayerResult], memory: bool) -> float:
+    """Sum of the parts of memory, or of the chip."""
+    parts = (item for result in results for item in result.energy_pj.items())
+    return sum(value for name, value in parts if name.startswith("dram_") == memory)

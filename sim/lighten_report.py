@@ -32,8 +32,8 @@ def step_section(name: str, target: Target, goal: Goal, steps: Sequence[Step]) -
     notes = (
         *(f"{step.name}{'' if step.taken else ' not taken'}: {step.told}." for step in steps),
         f"Target on {target.accelerator.name}: {told}; {met}.",
-        "Time: each layer the longer of arithmetic and transfer, each tensor moved once. Energy: arithmetic in its "
-        "format at 45 nm, LPDDR4 (sim/energy.py).",
+        "Bytes, energy and time are those that the simulator finds (thinwire simulate --codec raw --weights-codec "
+        "packed), the first row in the accelerator's own format.",
         "Agreement: the same choice as before the step on the given pictures, or the share of the outputs' energy that "
         "is kept; empty where the network must be trained first.",
         *target.notes,

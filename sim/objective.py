@@ -85,6 +85,6 @@ def objective_of(name: str, accelerator: Accelerator) -> Objective:
         read_pj,
         write_pj,
         accelerator.bandwidth_bytes_per_s / 1e9,
-        accelerator.peak_macs_per_s / 1e9,
+        accelerator.reached_macs_per_s / 1e9,
         accelerator.energy.idle_mw if accelerator.energy else 0.0,
     )

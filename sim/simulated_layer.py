@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,15 +198,23 @@ def _step_times(
     per_byte = memory_ns / moved.total_bytes if moved.total_bytes else 0.0
     reads, writes = moved.per_step(False), moved.per_step(True)
     decode, encode = (_codec_cycles(moved, way, config.activation_units) for way in (False, True))
+    rate = accelerator.array.macs_per_cycle * accelerator.software.efficiency
     return StepTimes(
         reads * per_byte,
         np.maximum(decode, weight_cycles) * cycle_ns,
-        np.ceil(plan.operations / accelerator.array.macs_per_cycle) * cycle_ns,
+        np.ceil(_operations(config, plan) / rate) * cycle_ns,
         encode * cycle_ns,
         writes * per_byte,
         reads,
         writes,
     )
+
+
+def _operations(config: SimulationConfig, plan: LayerPlan) -> _Floats:
+    """Those of each step; products with inserted zeros count."""
+    shape = plan.shape
+    inserted = config.accelerator.software.zero_insertion and shape.transposed and shape.weighted
+    return plan.operations * prod(shape.stride) if inserted else plan.operations
 
 
 def _codec_cycles(moved: Transactions, write: bool, units: int) -> _Floats:
@@ -261,7 +270,7 @@ def _energy(
         parts = {name: spent[f"{name}_pj"] for name in DRAM_PARTS}
     loaded, stored = (float(moved.per_step(way).sum()) * words for way in (False, True))
     stored += plan.shape.outputs * plan.shape.output_on_chip  # into the buffer, if not out of it
-    chip = chip_energy(plan.shape, float(plan.operations.sum()), loaded, stored, accelerator, time_ns)
+    chip = chip_energy(plan.shape, float(_operations(config, plan).sum()), loaded, stored, accelerator, time_ns)
     return {f"dram_{name}_pj": part for name, part in parts.items()} | chip.parts()
 
 

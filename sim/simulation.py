@@ -49,6 +49,10 @@ class Simulation:
     raw_peak_bytes: int
     notes: tuple[str, ...]
 
+    def time_ms(self, layers: Iterable[LayerResult]) -> float:
+        """Time of an image: its layers', and what the accelerator's programs take besides."""
+        return sum(layer.time_ns for layer in layers) / 1e6 + self.config.accelerator.software.image_ms
+
 
 def run_simulation(
     config: SimulationConfig,

@@ -36,7 +36,7 @@ def write_simulation(result: Simulation, folder: Path, command: str, layer: str 
         "time_per_layer": plots.time_per_layer(summary),
         "network_timeline": plots.network_timeline(result),
         "timeline": plots.timeline(names[layer] if layer else longest),
-        "roofline": plots.roofline(summary, accelerator.peak_macs_per_s, accelerator.bandwidth_bytes_per_s),
+        "roofline": plots.roofline(summary, accelerator.reached_macs_per_s, accelerator.bandwidth_bytes_per_s),
         "energy_parts": plots.energy_parts(summary),
     }
     drawn = {name: to_svg(figure) for name, figure in figures.items()}

@@ -38,6 +38,8 @@ ASSUMPTIONS = (
     "need no decoder, and a design without codecs has neither",
     "the array does all its MACs in every cycle (no loss at edges or in depthwise layers); a window without weights "
     "takes one operation for each value it reads",
+    "where the accelerator's file tells what its programs make of it: the array reaches that share of its MACs, a "
+    "transposed convolution counts products with inserted zeros, and an image takes a constant time in no layer",
     "an input value read from the buffer serves as many filters, a weight as many pixels, as the array has columns "
     "and rows; three register accesses for each MAC",
     "codecs take their gates times the cycles in which they work (sim/codec_energy.py); a weight decoder counts as an "
@@ -165,8 +167,8 @@ def summarize_simulation(result: Simulation) -> SimulationSummary:
         config=own,
         macs=result.network.macs,
         weight_count=result.network.weight_count,
-        coded=_design(f"{config.run.codec} + {config.weight_codec}", result.coded, result.peak_bytes, peak),
-        raw=_design("raw + packed", result.raw, result.raw_peak_bytes, peak),
+        coded=_design(f"{config.run.codec} + {config.weight_codec}", result, result.coded, result.peak_bytes),
+        raw=_design("raw + packed", result, result.raw, result.raw_peak_bytes),
         layers=tuple(_layer(*pair, result.residency.kept, peak) for pair in zip(result.coded, result.raw, strict=True)),
         resident=tuple(sorted(result.residency.resident)),
         fused=tuple(sorted(result.residency.fused)),
@@ -191,19 +193,18 @@ def _on_chip(layer: LayerResult, kept: Container[str]) -> str:
     return ", ".join([*words, *(["output"] if layer.plan.layer.output in kept else [])])
 
 
-def _design(name: str, layers: tuple[LayerResult, ...], peak_bytes: int, peak_macs_per_s: float) -> SimulatedDesign:
+def _design(name: str, result: Simulation, layers: tuple[LayerResult, ...], peak_bytes: int) -> SimulatedDesign:
     energy = {part: sum(layer.energy_pj[part] for layer in layers) for part in layers[0].energy_pj}
+    macs, time_ms = sum(layer.plan.layer.macs for layer in layers), result.time_ms(layers)
     return SimulatedDesign(
         name=name,
         bytes_by_kind={kind: sum(layer.bytes_by_kind[kind] for layer in layers) for kind in KINDS},
         total_bytes=sum(layer.total_bytes for layer in layers),
         read_bytes=sum(layer.read_bytes for layer in layers),
         write_bytes=sum(layer.write_bytes for layer in layers),
-        time_ms=sum(layer.time_ns for layer in layers) / 1e6,
+        time_ms=time_ms,
         memory_ms=sum(layer.memory_ns for layer in layers) / 1e6,
-        utilization=_utilization(
-            sum(layer.plan.layer.macs for layer in layers), sum(layer.time_ns for layer in layers), peak_macs_per_s
-        ),
+        utilization=_utilization(macs, 1e6 * time_ms, result.config.accelerator.peak_macs_per_s),
         peak_bytes=peak_bytes,
         energy_pj=energy,
         dram_energy_pj=sum(_sum_pj(layer, "dram_") for layer in layers),

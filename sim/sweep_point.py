@@ -23,7 +23,7 @@ from sim.network import Network, load_network
 from sim.network_plan import plan_network
 from sim.run import record, run_recorded
 from sim.simulated_layer import LayerResult, SimulationConfig
-from sim.simulation import simulate_plans
+from sim.simulation import Simulation, simulate_plans
 from sim.summary import Summary, summarize
 from sim.sweep_grid import BUILT_IN_IMAGES, BUILT_IN_NETWORK, NO_ACCELERATOR, Point
 from sim.tensors import Quantization, Recorded, Sample
@@ -112,7 +112,7 @@ def _simulated(point: Point, config: RunConfig, shared: _Shared, plain: Figures)
     plans, placed = plan_network(design, shared.network, {})
     images, names = shared.images(config, accelerator), shared.names if config.codec != "raw" else ("shapes alone",)
     result = simulate_plans(design, shared.network, plans, placed, images, names, known=shared.weights)
-    coded, raw = (_design_sums(layers) for layers in (result.coded, result.raw))
+    coded, raw = (_design_sums(result, layers) for layers in (result.coded, result.raw))
     return plain.model_copy(
         update={
             "index_bytes": sum(layer.bytes_by_kind["index"] for layer in result.coded),
@@ -140,11 +140,11 @@ class _Sums:
     energy_pj: float
 
 
-def _design_sums(layers: tuple[LayerResult, ...]) -> _Sums:
+def _design_sums(result: Simulation, layers: tuple[LayerResult, ...]) -> _Sums:
     parts = [(name, value) for layer in layers for name, value in layer.energy_pj.items()]
     return _Sums(
         sum(layer.total_bytes for layer in layers),
-        sum(layer.time_ns for layer in layers) / 1e6,
+        result.time_ms(layers),
         sum(value for name, value in parts if name.startswith("dram_")),
         sum(value for _, value in parts),
     )

@@ -166,6 +166,10 @@ def test_floats_pass_no_codec(tmp_path):
     assert whole.raw[0].total_bytes == 4 * (3 * 224 * 224 + 32 * 112 * 112 + 32 * 27 + 32)
     times = [sum(layer.time_ns for layer in result.coded) for result in (whole, halved)]
     assert times[1] == pytest.approx(times[0] / 2, rel=0.05)
+    assert whole.time_ms(whole.coded) == pytest.approx(times[0] / 1e6 + gpu.software.image_ms)
+    path.write_text(text.replace("efficiency = 0", "efficiency = 1"))
+    with pytest.raises(ValueError, match=r"gpu.toml, line \d+: efficiency must be at most 1, not 1"):
+        load_accelerator(str(path))
 
 
 def test_three_mistakes_are_told_at_once_in_order(tmp_path):

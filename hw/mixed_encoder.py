@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.activations.prc import PrcFormat
 from golden.tile_format import TileFormat
-from hw.activations.chooser import WAITING_TILES, Chooser
+from hw.activations.chooser import WAITING_TILES, Choice, Chooser
 from hw.activations.plane_gather import PlaneGather
 from hw.activations.ports import MODE_RAW, Beat, EncodeOrder, Entry, word_bits
 from hw.activations.prc_encoder import PrcEncoder
@@ -28,6 +28,13 @@ def waiting_beats(fmt: TileFormat) -> int:
     """Beats that come behind a tile until it is known what prc makes of it, at most; some to spare."""
     places = fmt.tile[0] * fmt.tile[1]
     return places + 3 * places // 4 + 48
+
+
+class RivalChoice(data.StructLayout):
+    """The best of the other modes, and whether a tile `may` or `must` go by prc."""
+
+    def __init__(self, fmt: TileFormat) -> None:
+        super().__init__({"best": Choice(fmt), "may": 1, "must": 1})
 
 
 class MixedEncoder(wiring.Component):
@@ -87,19 +94,19 @@ class MixedEncoder(wiring.Component):
         m.submodules.gather = gather = PlaneGather(fmt, lanes)
         m.submodules.prc = prc = PrcEncoder(PrcFormat(fmt.word_bits), fmt.tile, judged=True)
         m.submodules.encoder = encoder = Encoder(plain, lanes)
-        m.submodules.marks = marks = Queue(2, WAITING_TILES + 2)
+        m.submodules.choices = choices = Queue(RivalChoice(plain), WAITING_TILES + 2)
         wiring.connect(m, gather.o_tile, prc.i_tile)
         wiring.connect(m, gather.o, prc.i)
         wiring.connect(m, encoder.o, wiring.flipped(self.o))
 
-        # A beat goes to the chooser and, if prc may be the mode, to prc; with a tile's last beat it is marked whether
-        # it may, and whether it must.
+        # A beat goes to the chooser and, if prc may be the mode, to prc. Whether it may, and must, is told with the
+        # best of the other modes, three cycles after the tile's last beat.
         order, beat = self.i_tile.payload, self.i.payload
-        may, must, open_to_all, accept = Signal(), Signal(), Signal(), Signal()
+        may, must, open_to_all, accept, shift = Signal(), Signal(), Signal(), Signal(), Signal(6)
         m.d.comb += [
             must.eq(order.told & (order.mode == MODE_PRC)),
             may.eq(~order.told | must),
-            open_to_all.eq((~may | gather.i_tile.ready) & (~beat.last | marks.i.ready)),
+            open_to_all.eq(~may | gather.i_tile.ready),
             chooser.i.payload.eq(beat),
             chooser.i.valid.eq(self.i.valid & open_to_all),
             chooser.i_tile.valid.eq(self.i_tile.valid),
@@ -117,48 +124,59 @@ class MixedEncoder(wiring.Component):
                 getattr(gather.i_tile.payload, name).eq(getattr(order, name))
                 for name in ("height", "width", "channels", "zero_point")
             ),
-            marks.i.payload.eq(Cat(may, must)),
-            marks.i.valid.eq(accept & beat.last),
+            choices.i.valid.eq(chooser.o_choice.valid),
+            choices.i.payload.best.eq(chooser.o_choice.payload),
+            Cat(choices.i.payload.may, choices.i.payload.must).eq(shift[4:]),
+            chooser.o_choice.ready.eq(choices.i.ready),
         ]
+        m.d.sync += shift.eq(Cat(may, must, shift[:4]))
         late = data.StructLayout({"by_prc": 1, "order": EncodeOrder(plain)})
         m.submodules.orders = orders = Queue(late, _LATE_TILES)
         m.submodules.beats = beats = Queue(Packet(Beat(plain, lanes)), _LATE_BEATS)
         m.submodules.words = words = Queue(prc.o.payload.shape(), _LATE_WORDS)
         wiring.connect(m, prc.o, words.i)
-        self._judge(m, chooser, prc, marks, orders, beats)
+        self._judge(m, choices, prc, chooser)
+        self._part(m, chooser, orders, beats)
         self._send(m, orders, beats, words, encoder)
         self._entries(m, orders, encoder)
         return m
 
-    def _judge(self, m: Module, chooser: Chooser, prc: PrcEncoder, marks: Queue, orders: Queue, beats: Queue) -> None:
-        """With a tile's first beat out of the chooser it is decided; then its beats go on or are dropped."""
+    def _judge(self, m: Module, choices: Queue, prc: PrcEncoder, chooser: Chooser) -> None:
+        """The mode of each tile as soon as all sizes are known."""
         m.submodules.verdicts = verdicts = BitQueue(_VERDICTS)
         wiring.connect(m, verdicts.o, prc.i_keep)
-        beat, order, late = chooser.o.payload, chooser.o_tile.payload, orders.i.payload
-        may, must = marks.o.payload[0], marks.o.payload[1]
-        fresh, dropping, drops, decided, go, first = Signal(init=1), Signal(), Signal(), Signal(), Signal(), Signal()
-        known = ~may | (prc.o_saved.valid & verdicts.i.ready)
+        choice, by_prc, known, judged = choices.o.payload, Signal(), Signal(), Signal()
         m.d.comb += [
-            decided.eq(~fresh | (chooser.o_tile.valid & marks.o.valid & orders.i.ready & known)),
-            drops.eq(Mux(fresh, may & (must | (prc.o_saved.payload > chooser.o_saved)), dropping)),
-            chooser.o.ready.eq(decided & (drops | beats.i.ready)),
+            by_prc.eq(choice.may & (choice.must | (prc.o_saved.payload > choice.best.saved))),
+            known.eq(~choice.may | (prc.o_saved.valid & verdicts.i.ready)),
+            judged.eq(choices.o.valid & known),
+            choices.o.ready.eq(known),
+            prc.o_saved.ready.eq(judged & choice.may),
+            verdicts.i.valid.eq(judged & choice.may),
+            verdicts.i.payload.eq(by_prc),
+            chooser.i_choice.valid.eq(judged),
+            chooser.i_choice.payload.eq(Mux(by_prc, MODE_PRC, choice.best.mode)),
+        ]
+
+    def _part(self, m: Module, chooser: Chooser, orders: Queue, beats: Queue) -> None:
+        """Beats go on or, if prc has won, are dropped; the order goes on with the first one."""
+        beat, order, late = chooser.o.payload, chooser.o_tile.payload, orders.i.payload
+        fresh, drops, go = Signal(init=1), Signal(), Signal()
+        m.d.comb += [
+            drops.eq(order.mode == MODE_PRC),
+            chooser.o.ready.eq((~fresh | orders.i.ready) & (drops | beats.i.ready)),
             beats.i.payload.eq(beat),
-            beats.i.valid.eq(chooser.o.valid & decided & ~drops),
+            beats.i.valid.eq(chooser.o.valid & (~fresh | orders.i.ready) & ~drops),
             go.eq(chooser.o.valid & chooser.o.ready),
-            first.eq(go & fresh),
             chooser.o_tile.ready.eq(go & beat.last),
-            marks.o.ready.eq(first),
-            prc.o_saved.ready.eq(first & may),
-            verdicts.i.valid.eq(first & may),
-            verdicts.i.payload.eq(drops),
-            orders.i.valid.eq(first),
+            orders.i.valid.eq(go & fresh),
             late.by_prc.eq(drops),
             late.order.eq(order),
         ]
         with m.If(drops):
             m.d.comb += late.order.mode.eq(MODE_RAW)
         with m.If(go):
-            m.d.sync += [fresh.eq(beat.last), dropping.eq(drops)]
+            m.d.sync += fresh.eq(beat.last)
 
     def _send(self, m: Module, orders: Queue, beats: Queue, words: Queue, encoder: Encoder) -> None:
         """Beats to the encoder in the order of the tiles: symbols, or parts of prc's words."""

@@ -1,11 +1,11 @@
 """The chooser: the mode that makes each tile smallest."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Assert, Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-from golden.tile_format import TileFormat
+from golden.tile_format import MODE_BITS, TileFormat
 from hw.activations.ports import (
     MODE_RAW,
     MODE_SRLC,
@@ -20,7 +20,7 @@ from hw.activations.ports import (
 from hw.memory import Memory
 from hw.packet import Packet
 
-__all__ = ["WAITING_TILES", "Chooser", "ring_beats", "saved_bits"]
+__all__ = ["WAITING_TILES", "Choice", "Chooser", "ring_beats", "saved_bits"]
 
 WAITING_TILES = 62
 _TILE_BITS = 6
@@ -38,6 +38,13 @@ def ring_beats(fmt: TileFormat, lanes: int) -> int:
 def saved_bits(fmt: TileFormat) -> int:
     """Bits of the number of bits that a mode saves against raw."""
     return bits_for(fmt.tile_symbols * fmt.word_bits)
+
+
+class Choice(data.StructLayout):
+    """The best mode of a tile: `mode`, and the bits that it saves against raw, `saved`."""
+
+    def __init__(self, fmt: TileFormat) -> None:
+        super().__init__({"mode": MODE_BITS, "saved": saved_bits(fmt)})
 
 
 class Chooser(wiring.Component):
@@ -62,7 +69,7 @@ class Chooser(wiring.Component):
     lanes : int
         Symbols per cycle: 1, 2, 4 or 8.
     waits : int
-        Beats that come in while a tile waits to be let out, as its rival is not measured yet; by default there is none.
+        Beats that come in while a tile waits to be let out, as its mode is chosen elsewhere; by default it is not.
 
     Members
     -------
@@ -74,8 +81,10 @@ class Chooser(wiring.Component):
         To the encoder's `i_tile`; offered from the tile's first beat on.
     o : Out(stream of Packet(Beat))
         To the encoder's `i`.
-    o_saved : Out, if it `waits`
-        With `o_tile`: bits that the best mode saves against raw.
+    o_choice : Out(stream of Choice), if it `waits`
+        The best mode of each tile; sinks have room for all that can wait.
+    i_choice : In(stream of bits), if it `waits`
+        The mode of each tile, told or not; always ready.
     """
 
     i_tile: stream.Interface
@@ -86,13 +95,14 @@ class Chooser(wiring.Component):
     def __init__(self, fmt: TileFormat, lanes: int, waits: int = 0) -> None:
         check_parameters(fmt, lanes)
         self._fmt, self._lanes, self._waits = fmt, lanes, waits
+        choice = stream.Signature(MODE_BITS)
         super().__init__(
             {
                 "i_tile": In(stream.Signature(ChooseOrder(fmt))),
                 "i": In(stream.Signature(Packet(Beat(fmt, lanes)))),
                 "o_tile": Out(stream.Signature(EncodeOrder(fmt))),
                 "o": Out(stream.Signature(Packet(Beat(fmt, lanes)))),
-                **({"o_saved": Out(saved_bits(fmt))} if waits else {}),
+                **({"o_choice": Out(stream.Signature(Choice(fmt))), "i_choice": In(choice)} if waits else {}),
             }
         )
 
@@ -101,10 +111,31 @@ class Chooser(wiring.Component):
         fmt, depth = self._fmt, ring_beats(self._fmt, self._lanes) + self._waits
         m.submodules.ring = ring = Memory(len(self.i.payload.as_value()), depth)
         m.submodules.orders = orders = Memory(len(self.i_tile.payload.as_value()), 1 << _TILE_BITS)
-        m.submodules.choices = choices = Memory(2 + bool(self._waits) * saved_bits(fmt), 1 << _TILE_BITS)
+        m.submodules.choices = choices = Memory(MODE_BITS if self._waits else 2, 1 << _TILE_BITS)
         accept, ends, first = Signal(), Signal(), Signal(init=1)
-        best, best_saves = self._choice(m, accept, first)
-        ended, decided = Signal(), Signal()
+        found, saved, beats_raw, raw = self._choice(m, accept, first)
+        ended, measured, decided, choice = Signal(), Signal(), Signal(), Signal(choices.width)
+        m.d.comb += [decided.eq(measured), choice.eq(Mux(beats_raw, found, MODE_RAW))]
+        if self._waits:
+            # What is left of the choice comes in the next cycle.
+            late_found, late_saved, late_beats_raw, late_raw = (
+                Signal(value.shape(), reset_less=True) for value in (found, saved, beats_raw, raw)
+            )
+            m.d.sync += [
+                self.o_choice.valid.eq(measured),
+                late_found.eq(found),
+                late_saved.eq(saved),
+                late_beats_raw.eq(beats_raw),
+                late_raw.eq(raw),
+            ]
+            m.d.comb += [
+                self.o_choice.payload.mode.eq(Mux(late_beats_raw, late_found, MODE_RAW)),
+                self.o_choice.payload.saved.eq(Mux(late_beats_raw, late_saved - late_raw, 0)),
+                self.i_choice.ready.eq(1),
+                decided.eq(self.i_choice.valid),
+                choice.eq(self.i_choice.payload),
+            ]
+            m.d.sync += Assert(~self.o_choice.valid | self.o_choice.ready)
 
         # In: beats to the ring; with the last one the order to its queue, and the choice when it is known.
         come, leave, after_come = (Signal(range(depth), name=n) for n in ("come", "leave", "after_come"))
@@ -129,9 +160,9 @@ class Chooser(wiring.Component):
             orders.write_data.eq(self.i_tile.payload),
             choices.write.eq(decided),
             choices.write_address.eq(tile_known),
-            choices.write_data.eq(Cat(best, best_saves) if self._waits else best),
+            choices.write_data.eq(choice),
         ]
-        m.d.sync += [ended.eq(ends), decided.eq(ended)]
+        m.d.sync += [ended.eq(ends), measured.eq(ended)]
         with m.If(ends):
             m.d.sync += tile_come.eq(_next_tile(tile_come))
         with m.If(decided):
@@ -154,7 +185,7 @@ class Chooser(wiring.Component):
             choices.read_address.eq(tile_leave),
             order.eq(orders.read_data),
             self.o.payload.eq(ring.read_data),
-            self.o_tile.payload.mode.eq(Mux(order.told, order.mode, choices.read_data[:2])),
+            self.o_tile.payload.mode.eq(Mux(order.told, order.mode, choices.read_data)),
             self.o_tile.payload.zero_point.eq(order.zero_point),
             self.o_tile.payload.number.eq(order.number),
         ]
@@ -162,18 +193,17 @@ class Chooser(wiring.Component):
             self.o.valid.eq(step | (self.o.valid & ~self.o.ready)),
             self.o_tile.valid.eq(orders.read | (self.o_tile.valid & ~self.o_tile.ready)),
         ]
-        if self._waits:
-            m.d.comb += self.o_saved.eq(choices.read_data[2:])
         with m.If(step):
             m.d.sync += leave.eq(_around(leave, depth))
         with m.If(orders.read):
             m.d.sync += tile_leave.eq(_next_tile(tile_leave))
         return m
 
-    def _choice(self, m: Module, accept: Value, first: Value) -> tuple[Value, Value]:
-        """The best mode of the tile whose last beat came two cycles ago, and the bits that it saves against raw.
+    def _choice(self, m: Module, accept: Value, first: Value) -> tuple[Value, Value, Value, Value]:
+        """The best mode but raw of the tile whose last beat came two cycles ago, bits saved, whether it beats raw.
 
-        Lanes behind the tail count as symbols that add no bits: W bits saved in every mode but raw.
+        Lanes behind the tail count as symbols that add no bits: W bits saved in every mode but raw. What is last is the
+        bits of these, which a mode has to save to be as good as raw.
         """
         fmt, lanes = self._fmt, self._lanes
         beat, zero_point = self.i.payload.data, self.i_tile.payload.zero_point
@@ -211,7 +241,7 @@ class Chooser(wiring.Component):
                 )
             )
         if not saved:
-            return Const(MODE_RAW, 2), Const(0)
+            return Const(MODE_RAW, 2), Const(0), Const(0, 1), Const(0)
         # All comparisons at once. A candidate: its mode, what it saves, whether it beats raw, and which of those behind
         # beat it.
         raw = Cat(Const(0, ceil_log2(fmt.word_bits)), dead, Const(0, 1))
@@ -224,7 +254,7 @@ class Chooser(wiring.Component):
                 if best
                 else candidate
             )
-        return Mux(best[2], best[0], MODE_RAW), Mux(best[2], (best[1] - raw).as_unsigned(), 0)
+        return best[0], best[1], best[2], raw
 
     def _fulls(self, m: Module, same: Value, accept: Value) -> Value:
         """Before which symbols a token is full, if runs go on with symbols that are the same as the one before.

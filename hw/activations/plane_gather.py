@@ -68,7 +68,9 @@ class PlaneGather(wiring.Component):
         banks = [Memory(fmt.word_bits, rows) for _ in range(LANES)]
         for b, bank in enumerate(banks):
             m.submodules[f"bank_{b}"] = bank
-        waiting = data.StructLayout({"order": self.i_tile.payload.shape(), "places": bits_for(most)})
+        waiting = data.StructLayout(
+            {"order": self.i_tile.payload.shape(), "places": bits_for(most), "triple": bits_for(most) + 2}
+        )
         m.submodules.orders = orders = Queue(waiting, _TILES)
         written, base = Signal(row_bits, name="written"), Signal(row_bits, name="base")
         self._fill(m, banks, orders, written, base, rows)
@@ -76,16 +78,20 @@ class PlaneGather(wiring.Component):
         # Out: `base` is the first row of the planes that are read, `last` the number behind it of the symbol that the
         # highest of them gives next, and `come` so many rows of them are there.
         order, places, left = orders.o.payload.order, Signal(bits_for(most)), Signal(bits_for(fmt.tile[2]))
+        triple, next_triple = Signal(bits_for(most) + 2, reset_less=True), Signal(bits_for(most) + 2)
         next_places, next_left, after = Signal(len(places)), Signal(len(left)), Signal(row_bits)
         last, come = Signal(bits_for(4 * most), reset_less=True), Signal(row_bits)
         reading, told = Signal(), Signal()
         place_left = Signal(range(most))
         step, plane_end, tile_end, load = Signal(), Signal(), Signal(), Signal()
         m.submodules.walk = walk = PlanePlaces(bits_for(most), row_bits)
+        twice = Cat(Const(0, 1), next_places)
         m.d.comb += [
             walk.step.eq(step),
             walk.plane_end.eq(plane_end),
             walk.places.eq(places),
+            walk.triple.eq(triple),
+            next_triple.eq(Mux(load, orders.o.payload.triple, triple)),
             walk.base.eq(base),
             step.eq(reading & (come > last[2:]) & (~self.o.valid | self.o.ready)),
             plane_end.eq(place_left == 0),
@@ -101,14 +107,13 @@ class PlaneGather(wiring.Component):
         with m.If(step & plane_end):
             m.d.sync += base.eq(after)
         with m.If(load):
-            m.d.sync += [self.o_tile.payload.eq(order), places.eq(next_places)]
-        twice = Cat(Const(0, 1), next_places)
+            m.d.sync += [self.o_tile.payload.eq(order), places.eq(next_places), triple.eq(next_triple)]
         with m.If(load | (step & plane_end)):
             m.d.sync += [place_left.eq(next_places - 1), left.eq(next_left)]
             m.d.sync += last.eq(
                 Mux(
                     next_left >= LANES,
-                    next_places + twice,
+                    next_triple,
                     Mux(next_left == 3, twice, Mux(next_left == 2, next_places, 0)),
                 )
             )
@@ -139,6 +144,7 @@ class PlaneGather(wiring.Component):
             places.eq(order.height * order.width),
             orders.i.payload.order.eq(order),
             orders.i.payload.places.eq(places),
+            orders.i.payload.triple.eq(places + Cat(Const(0, 1), places)),
             orders.i.valid.eq(accept & fresh),
             self.i_tile.ready.eq(roomy & (~fresh | orders.i.ready)),
             self.i.ready.eq(self.i_tile.valid & self.i_tile.ready),
@@ -146,9 +152,8 @@ class PlaneGather(wiring.Component):
         ]
         part, row_end = Signal(range(max(2, turns))), Signal()
         m.d.comb += row_end.eq(beat.last | (part == turns - 1))
-        after = Signal(row_bits)
-        m.d.comb += after.eq(written + (accept & row_end))
-        m.d.sync += [written.eq(after), roomy.eq((after - base)[:row_bits] < rows)]
+        # As if a row came now.
+        m.d.sync += [written.eq(written + (accept & row_end)), roomy.eq((written - base)[:row_bits] < rows - 1)]
         # A row's plane: planes, or pairs of planes, are of as many rows each.
         plane, left, left_now, span = Signal(2), Signal(len(places)), Signal(len(places)), Signal(len(places))
         m.d.comb += [

@@ -57,8 +57,8 @@ class PlanePlaces(wiring.Component):
     -------
     step, plane_end : In
         Go on; these are the last symbols of their planes.
-    places : In
-        Symbols of a plane.
+    places, triple : In
+        Symbols of a plane, and of three.
     base : In
         Row in which the planes begin, with the first place of each four.
     numbers : Out
@@ -72,6 +72,7 @@ class PlanePlaces(wiring.Component):
                 "step": In(1),
                 "plane_end": In(1),
                 "places": In(places_bits),
+                "triple": In(places_bits + 2),
                 "base": In(row_bits),
                 "numbers": Out(row_bits + 2).array(LANES),
             }
@@ -80,8 +81,7 @@ class PlanePlaces(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         first = Signal(init=1)
-        twice = Cat(Const(0, 1), self.places)
-        parts = (0, self.places, twice, self.places + twice)
+        parts = (0, self.places, Cat(Const(0, 1), self.places), self.triple)
         for lane, part in enumerate(parts):
             kept = Signal(self._bits, name=f"kept_{lane}", reset_less=True)
             m.d.comb += self.numbers[lane].eq(Mux(first, Cat(Const(0, 2), self.base) + part, kept))

@@ -70,9 +70,14 @@ class PlaneRing(wiring.Component):
         # In: `base` is the row behind all that is complete, and `ahead`, as the row at hand, at most one less than the
         # row that comes next; but it is no less than `base`.
         planes, beat = Signal(self.i_planes.payload.shape(), reset_less=True), self.i.payload
-        planes_held = Signal()
+        planes_held, triple = Signal(), Signal(bits_for(most) + 2, reset_less=True)
+        come = self.i_planes.payload
         with m.If(self.i_planes.ready):
-            m.d.sync += [planes.eq(self.i_planes.payload), planes_held.eq(self.i_planes.valid)]
+            m.d.sync += [
+                planes.eq(come),
+                planes_held.eq(self.i_planes.valid),
+                triple.eq(come.data.places + Cat(Const(0, 1), come.data.places)),
+            ]
         by_planes, beats_go, planes_go, roomy = Signal(), Signal(), Signal(), Signal(init=1)
         base, ahead, next_base, next_ahead, read_row = (
             Signal(row_bits, name=n) for n in ("base", "ahead", "next_base", "next_ahead", "read_row")
@@ -88,6 +93,7 @@ class PlaneRing(wiring.Component):
             walk.step.eq(planes_go),
             walk.plane_end.eq(planes.data.plane_end),
             walk.places.eq(planes.data.places),
+            walk.triple.eq(triple),
             walk.base.eq(base),
         ]
         part, row_end = Signal(range(max(2, turns))), Signal()

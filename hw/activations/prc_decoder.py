@@ -81,15 +81,14 @@ class PrcDecoder(wiring.Component):
         zero_point = Signal(fmt.word_bits, reset_less=True)
         places = Signal(bits_for(height * width), reset_less=True)
         start, step, finish = Signal(), Signal(), Signal()
-        row_end, plane_end, many = Signal(), Signal(), Signal()
-        active, tail = Signal(lanes), Signal(2)
+        row_end, plane_end = Signal(), Signal()
+        # Lanes that have a plane in this step, and whether the tile's last planes are read.
+        active, closing, tail = Signal(lanes), Signal(), Signal(2)
         m.d.comb += [
             row_end.eq(column == last_column),
             plane_end.eq(row_end & (row == last_row)),
-            many.eq(left >= lanes),
-            active.eq(Cat(left > lane for lane in range(lanes))),
-            tail.eq(Mux(many, lanes - 1, left - 1)),
-            finish.eq(step & plane_end & (left <= lanes)),
+            tail.eq(Mux(active[-1], lanes - 1, left - 1)),
+            finish.eq(step & plane_end & closing),
             start.eq(self.i_tile.valid & units.startable & (~busy | finish)),
             self.i_tile.ready.eq(start),
         ]
@@ -105,13 +104,20 @@ class PrcDecoder(wiring.Component):
                 Cat(row, column).eq(0),
                 Cat(row_0, row_start).eq(3),
                 left.eq(order.channels),
+                active.eq(Cat(order.channels > lane for lane in range(lanes))),
+                closing.eq(order.channels <= lanes),
             ]
         with m.Elif(step):
             m.d.sync += [busy.eq(~finish), opening.eq(0), column.eq(column + 1), row_start.eq(row_end)]
             with m.If(row_end):
                 m.d.sync += [column.eq(0), row.eq(row + 1), row_0.eq(plane_end)]
             with m.If(plane_end):
-                m.d.sync += [row.eq(0), left.eq(left - lanes)]
+                m.d.sync += [
+                    row.eq(0),
+                    left.eq(left - lanes),
+                    active.eq(Cat(left > lanes + lane for lane in range(lanes))),
+                    closing.eq(left <= 2 * lanes),
+                ]
 
         # Two cycles from codes to symbols: what is told of a step goes along, and rows end for the rebuilders a cycle
         # later than for the readers.

@@ -95,29 +95,31 @@ class UnitEmitter(wiring.Component):
             m.d.sync += ask_tail.eq(ask_tail + 1)
         with m.If(self.end):
             m.d.sync += tile_tail.eq(tile_tail + 1)
-        counts = []
+        behinds = []
         for lane in range(lanes):
-            tail, behind = Signal(bits, name=f"tail_{lane}"), Signal(bits, name=f"behind_{lane}")
-            count, counted = Signal(bits, name=f"count_{lane}"), Signal(bits, name=f"counted_{lane}")
-            m.d.comb += [behind.eq(tail + self.write[lane]), counted.eq(count + self.write[lane])]
-            m.d.sync += [tail.eq(behind + (self.end & behind[0])), count.eq(Mux(self.end, 0, counted))]
+            row, odd, write = Signal(bits - 1, name=f"row_{lane}"), Signal(name=f"odd_{lane}"), self.write[lane]
+            next_row, behind = Signal(bits - 1, name=f"next_row_{lane}"), Signal(bits, name=f"behind_{lane}")
+            m.d.comb += [next_row.eq(row + 1), behind.eq(Cat(odd ^ write, Mux(odd & write, next_row, row)))]
+            m.d.sync += odd.eq(behind[0] & ~self.end)
+            with m.If(Mux(self.end, odd | write, odd & write)):
+                m.d.sync += row.eq(next_row)
             for parity, bank in enumerate(banks[lane]):
                 m.d.comb += [
-                    bank.write.eq(self.write[lane] & (tail[0] == parity)),
-                    bank.write_address.eq(tail[1:]),
+                    bank.write.eq(write & (odd == parity)),
+                    bank.write_address.eq(row),
                     bank.write_data.eq(self.units[lane]),
                 ]
-            counts.append(counted)
+            behinds.append(behind)
         m.d.comb += [
             tiles.write.eq(self.end),
             tiles.write_address.eq(tile_tail),
-            tiles.write_data.eq(Cat(self.lanes, ask_tail, *counts)),
+            tiles.write_data.eq(Cat(self.lanes, ask_tail, *behinds)),
         ]
 
         # A tile: its first two units a lane in one step or two, then those of each step until the last real one.
         info = tiles.read_data
         first_lanes, ask_end = info[:3], info[3 : 3 + bits]
-        lengths = [info[3 + bits * (lane + 1) : 3 + bits * (lane + 2)] for lane in range(lanes)]
+        stops = [info[3 + bits * (lane + 1) : 3 + bits * (lane + 2)] for lane in range(lanes)]
         active, phase = Signal(), Signal(2)
         go, done, full_go = Signal(), Signal(), Signal()
         # A tile that is judged is kept, or all that was put of it is passed over.
@@ -131,35 +133,36 @@ class UnitEmitter(wiring.Component):
         opening = Signal(2)
         m.d.comb += opening.eq(Cat(phase == 0, phase == 1))
         heads, reals, ends = [], [], []
-        fresh = Signal()
-        m.d.sync += fresh.eq(tiles.read | (fresh & ~full_go))
-        for lane in range(lanes):
-            head, rest = Signal(bits, name=f"head_{lane}"), Signal(bits, name=f"rest_{lane}")
-            left, after, taken = (Signal(bits, name=f"{n}_{lane}") for n in ("left", "after", "taken"))
-            one, two, wants = Signal(name=f"one_{lane}"), Signal(name=f"two_{lane}"), Signal(name=f"wants_{lane}")
-            takes_one, takes_two, ends_now = (
-                Signal(name=f"{n}_{lane}") for n in ("takes_one", "takes_two", "ends_now")
-            )
+        for lane, stop in enumerate(stops):
+            row, odd = Signal(bits - 1, name=f"head_row_{lane}"), Signal(name=f"head_odd_{lane}")
+            next_row = Signal(bits - 1, name=f"head_next_row_{lane}")
+            here, next_here, last = (Signal(name=f"{n}_{lane}") for n in ("here", "next_here", "last"))
+            one, two, wants = (Signal(name=f"{n}_{lane}") for n in ("one", "two", "wants"))
+            takes_one, takes_two = Signal(name=f"takes_one_{lane}"), Signal(name=f"takes_two_{lane}")
             m.d.comb += [
-                left.eq(Mux(fresh, lengths[lane], rest)),
-                one.eq(left != 0),
-                two.eq(left[1:] != 0),
+                next_row.eq(row + 1),
+                here.eq(row == stop[1:]),
+                next_here.eq(next_row == stop[1:]),
+                # Units that are left: at least one, just one; and two of a tile's first ones.
+                one.eq(~here | (odd != stop[0])),
+                last.eq(Mux(odd, next_here & ~stop[0], here & stop[0])),
+                two.eq(~here),
                 wants.eq(Mux(phase[1], asked.read_data[lane], opening[lane // 2])),
                 takes_two.eq(wants & two & ~phase[1]),
                 takes_one.eq(wants & one & ~takes_two),
-                # No unit is left behind this step.
-                ends_now.eq(Mux(two, (left[1:] == 1) & ~left[0] & takes_two, ~one | takes_one)),
-                taken.eq(Mux(drops, left, Cat(takes_one, takes_two))),
-                after.eq(head + taken),
             ]
-            heads.append(head)
+            heads.append(odd)
             reals.append((one, two, wants))
-            ends.append(ends_now)
-            # Each tile begins in a lane's first memory.
-            with m.If(full_go | drops):
-                m.d.sync += [head.eq(after + ((done | drops) & after[0])), rest.eq(left - Cat(takes_one, takes_two))]
+            # No unit is left behind this step.
+            ends.append(~one | (wants & (last | (~phase[1] & next_here & ~stop[0]))))
+            with m.If(drops | (full_go & done)):
+                # Each tile begins in a lane's first memory.
+                m.d.sync += [odd.eq(0), row.eq(stop[1:] + stop[0])]
+            with m.Elif(full_go):
+                m.d.sync += [odd.eq(odd ^ takes_one), row.eq(Mux(takes_two | (takes_one & odd), next_row, row))]
             for parity, bank in enumerate(banks[lane]):
-                m.d.comb += [bank.read.eq(full_go), bank.read_address.eq(head[1:] + (head[0] & (1 - parity)))]
+                address = row if parity else Mux(odd, next_row, row)
+                m.d.comb += [bank.read.eq(full_go), bank.read_address.eq(address)]
         m.d.comb += [
             full_go.eq(go & active & kept),
             done.eq(Cat(ends).all()),
@@ -205,7 +208,7 @@ class UnitEmitter(wiring.Component):
                 push_phase.eq(phase),
                 push_asked.eq(Cat(slot_asked[n] & (~done | slot_real[n:].any()) for n in range(4))),
                 push_real.eq(slot_real),
-                push_parity.eq(Cat(head[0] for head in heads)),
+                push_parity.eq(Cat(heads)),
             ]
 
         slots = []

@@ -143,10 +143,9 @@ class PrcEncoder(wiring.Component):
         ]
         m.d.sync += [late.eq(early) for early, late in pairwise(stages)]
         stage = stages[-1]
-        places, places_now = Signal(range(height * width + 1)), Signal(range(height * width + 1))
-        m.d.comb += places_now.eq(Mux(stage.mark.first, 0, places) + 1)
+        places_7 = Signal(range(7 * height * width + 1))
         with m.If(stage.valid):
-            m.d.sync += places.eq(places_now)
+            m.d.sync += places_7.eq(Mux(stage.mark.first, 0, places_7) + 7)
 
         # What waits for its plane's parameter: symbols and residuals; and the parameters.
         place_shape = data.StructLayout({"symbol": fmt.word_bits, "residual": fmt.word_bits, "zero": 1})
@@ -169,10 +168,10 @@ class PrcEncoder(wiring.Component):
                 survey.next_row_start.eq(row_end),
                 survey.sum.eq(stage.valid),
                 survey.sum_first.eq(stage.mark.first),
+                survey.next_sum_first.eq(stages[-2].mark.first),
                 survey.sum_row_start.eq(stage.mark.row_start),
                 survey.sum_row.eq(stage.row),
-                survey.sum_end.eq(stage.valid & stage.plane_end),
-                survey.places_7.eq((places_now << 3) - places_now),
+                survey.places_7.eq(places_7),
                 writes.lanes[lane].symbol.eq(survey.passed),
                 writes.lanes[lane].residual.eq(survey.residual),
                 writes.lanes[lane].zero.eq(survey.zero),

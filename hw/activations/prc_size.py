@@ -1,9 +1,9 @@
 """How long a stream of prc gets, known when its tile is coded."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
+from amaranth.utils import bits_for, ceil_log2
 
 from golden.activations.prc import PrcFormat
 
@@ -77,8 +77,9 @@ class SizeCounter(wiring.Component):
             pairs.append(pair)
         ended, measured = Signal(), Signal()
         total, paired_total = (Signal(len(symbols), name=n, reset_less=True) for n in ("total", "paired_total"))
-        length, saved = Signal(len(asked), reset_less=True), Signal(len(self.saved) + 2)
-        m.d.comb += saved.eq((total - fmt.unit_bits // fmt.word_bits * length) * fmt.word_bits)
+        unit_symbols = fmt.unit_bits // fmt.word_bits
+        length, saved = Signal(len(asked), reset_less=True), Signal(signed(1 + len(asked) + ceil_log2(unit_symbols)))
+        m.d.comb += saved.eq(total - (length << ceil_log2(unit_symbols)))
         m.d.sync += [
             ended.eq(self.end),
             paired_total.eq(symbols),
@@ -86,6 +87,6 @@ class SizeCounter(wiring.Component):
             total.eq(paired_total),
             length.eq(Mux(pairs[0] > pairs[1], pairs[0], pairs[1])),
             self.valid.eq(measured),
-            self.saved.eq(saved & (~saved[-1]).replicate(len(saved))),
+            self.saved.eq(Mux(saved[-1], 0, Cat(Const(0, ceil_log2(fmt.word_bits)), saved[:-1]))),
         ]
         return m

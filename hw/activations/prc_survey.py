@@ -13,8 +13,8 @@ __all__ = ["LaneSurvey"]
 class LaneSurvey(wiring.Component):
     """Residuals of a lane's planes, and of each plane its parameter, its flag and its blank rows.
 
-    A symbol goes through four stages: its expectation, its distance from it, its residual, the sums. One cycle after
-    the sums of a plane's last symbol stand its parameter and flag.
+    A symbol goes through four stages: its expectation, its distance from it, its residual, the sums. In the cycle after
+    the sum of a plane's last symbol its parameter and flag are told.
 
     Members
     -------
@@ -24,11 +24,14 @@ class LaneSurvey(wiring.Component):
         The symbol behind it is in the first row of its plane, or the first of a row.
     residual, passed, zero : Out
         Three cycles later: the symbol's residual, the symbol, and whether it is the zero point.
-    sum, sum_first, sum_row_start, sum_row, sum_end, places_7 : In
-        In that cycle: a symbol is there; it is its plane's first, the first of a row, in which row, its plane's last;
-        seven times the symbols of the plane so far.
+    sum, sum_first, sum_row_start, sum_row : In
+        In that cycle: a symbol is there; it is its plane's first, the first of a row, in which row.
+    next_sum_first : In
+        The next symbol to be summed up is its plane's first.
+    places_7 : In
+        Seven times the symbols of the plane so far.
     k, flagged, blank : Out
-        One cycle after `sum_end`; `blank` has a bit a row.
+        Of the plane if that was its last symbol; `blank` has a bit a row.
     """
 
     def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int]) -> None:
@@ -45,7 +48,7 @@ class LaneSurvey(wiring.Component):
                 "residual": Out(fmt.word_bits),
                 "passed": Out(fmt.word_bits),
                 "zero": Out(1),
-                **dict.fromkeys(("sum", "sum_first", "sum_row_start", "sum_end"), In(1)),
+                **dict.fromkeys(("sum", "sum_first", "next_sum_first", "sum_row_start"), In(1)),
                 "sum_row": In(range(height)),
                 "places_7": In(bits_for(7 * height * width)),
                 "k": Out(fmt.k_bits),
@@ -91,34 +94,38 @@ class LaneSurvey(wiring.Component):
             Cat(self.passed, self.zero).eq(late),
         ]
 
-        others, total_sum = Signal(range(height * width + 1)), Signal(range((height * width << bits) + 1))
+        others, total_sum = Signal(range(height * width + 1)), Signal(range(height * width * (2**bits - 1)))
         others_now, sum_now = Signal.like(others), Signal.like(total_sum)
+        kept_sum, low_sum, skips = Signal.like(total_sum), Signal(bits + 1), Signal(reset_less=True)
         row_blank, row_blank_now, blank = Signal(), Signal(), Signal(height)
-        final_others, final_sum = Signal.like(others), Signal.like(total_sum)
+        m.d.sync += skips.eq(late[-1] | self.next_sum_first)
         m.d.comb += [
             others_now.eq(Mux(self.sum_first, 0, others) + ~self.zero),
-            sum_now.eq(Mux(self.sum_first, 0, total_sum) + Mux(self.zero | self.sum_first, 0, self.residual)),
+            kept_sum.eq(Mux(self.sum_first, 0, total_sum)),
+            low_sum.eq(kept_sum[:bits] + Mux(skips, 0, self.residual)),
+            # The upper bits are ready for a carry and for none.
+            sum_now.eq(Cat(low_sum[:bits], Mux(low_sum[bits], kept_sum[bits:] + 1, kept_sum[bits:]))),
             row_blank_now.eq((self.sum_row_start | row_blank) & self.zero),
         ]
         blank_now = Signal(height)
         m.d.comb += blank_now.eq(blank)
         m.d.comb += blank_now.bit_select(self.sum_row, 1).eq(row_blank_now)
-        many = Signal()
         with m.If(self.sum):
             m.d.sync += [others.eq(others_now), total_sum.eq(sum_now), row_blank.eq(row_blank_now), blank.eq(blank_now)]
-        with m.If(self.sum_end):
-            m.d.sync += [
-                final_others.eq(others_now),
-                final_sum.eq(sum_now),
-                self.blank.eq(blank_now),
-                many.eq((others_now << 3) < self.places_7),
-            ]
-        fits = Signal(bits - 1)
-        m.d.comb += fits.eq(Cat(final_sum <= (final_others << (k + 1)) for k in range(bits - 1)))
-        blank_plane = final_others == 0
+
+        fits, many, blank_plane = Signal(bits - 1), Signal(), Signal()
+        m.d.comb += [
+            fits.eq(Cat(total_sum <= (others << (k + 1)) for k in range(bits - 1))),
+            many.eq((others << 3) < self.places_7),
+            blank_plane.eq(others == 0),
+        ]
         smallest = Mux(many, bits - 2, bits - 1)
         chosen = smallest
         for n in reversed(range(bits - 1)):
             chosen = Mux(fits[n], n, chosen)
-        m.d.comb += [self.k.eq(Mux(blank_plane, bits - 1, chosen)), self.flagged.eq(many | blank_plane)]
+        m.d.comb += [
+            self.k.eq(Mux(blank_plane, bits - 1, chosen)),
+            self.flagged.eq(many | blank_plane),
+            self.blank.eq(blank),
+        ]
         return m

@@ -71,7 +71,7 @@ class UnitQueue(wiring.Component):
         ended = dry & (zeros == 0)
 
         # Where the held word goes.
-        queued, left, taken = Signal(3), Signal(3), Signal(3)
+        queued, left, asked, taken = Signal(3), Signal(3), Signal(3), Signal(3)
         few, loads, opens, appends, fills, take = (Signal() for _ in range(6))
         m.d.comb += [
             few.eq(self.lanes <= 2),
@@ -125,9 +125,11 @@ class UnitQueue(wiring.Component):
                         m.d.comb += self.units[lane].eq(queue[n])
         everything, rest = Cat(queue), Signal(_DEPTH * size)
         m.d.comb += [
-            taken.eq(Mux(self.step, sum(self.asks), 0)),
+            asked.eq(sum(self.asks)),
+            taken.eq(Mux(self.step, asked, 0)),
             rest.eq(everything >> (taken * size)),
-            left.eq(queued - taken),
+            # Whether a step is taken comes late.
+            left.eq(Mux(self.step, queued - asked, queued)),
             self.wrong.eq(Cat(rest[n * size : n * size + unit_bits] for n in range(_DEPTH)).any() | ~dry | bad),
         ]
         added = Cat((more[n] & appends.replicate(size)) | (blank & fills.replicate(size)) for n in range(lanes))

@@ -98,8 +98,10 @@ def scaled(energies: Energies, to_nm: int, to_v: float | None = None) -> Energie
     return energies.model_copy(update={"process": text} | {name: getattr(energies, name) * ratio for name in names})
 
 
-def constants(accelerator: Accelerator) -> tuple[Constant, ...]:
-    """Every constant that a simulation's energy is made of."""
+def constants(
+    accelerator: Accelerator, codec: str | None = None, weight_codec: str | None = None
+) -> tuple[Constant, ...]:
+    """Every constant that a simulation's energy is made of; codecs are the accelerator's where none are told."""
     found = []
     if accelerator.energy is not None:
         each = accelerator.energy
@@ -108,9 +110,10 @@ def constants(accelerator: Accelerator) -> tuple[Constant, ...]:
             found.append(Constant(name, getattr(each, f"{name}_pj"), what, each.process, source))
         found.append(Constant("idle", each.idle_mw, "mW", each.process, source))
         port = accelerator.ports.activations
-        if port.codec != "raw" or accelerator.ports.weights.codec != "packed":
+        codecs = codec or port.codec, weight_codec or accelerator.ports.weights.codec
+        if codecs != ("raw", "packed"):
             bits = accelerator.words.activation_bits
-            found += codec_constants(bits, port.symbols_per_cycle, port.codec, each.process)
+            found += codec_constants(bits, port.symbols_per_cycle, *codecs, each.process)
     if accelerator.memory.access_pj is not None:
         found.append(Constant("memory_access", accelerator.memory.access_pj, "pJ/word", "", accelerator.source))
     if accelerator.memory.device is not None:

@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.activations.prc import PrcFormat
 from sim.accelerator import Accelerator
 from sim.chip_energy import chip_energy
 from sim.codec_energy import CodecWork, codec_energy, gates_of
@@ -237,7 +238,8 @@ def _per_step(plan: LayerPlan, weight_cycles: NDArray[np.int64]) -> _Floats:
 def _codec_work(config: SimulationConfig, moved: Transactions, weight_cycles: float) -> CodecWork:
     """What the layer's codecs do; every unit counts."""
     read, write = ((moved.symbols > 0) & (moved.write == way) for way in (False, True))
-    lanes = config.accelerator.ports.activations.symbols_per_cycle
+    port = config.accelerator.ports.activations
+    lanes = PrcFormat().lanes if config.run.codec == "prc" else port.symbols_per_cycle
     beat_words = max(1.0, lanes * config.run.word_bits / 64)
     return CodecWork(
         float(moved.cycles[read].sum()),
@@ -252,7 +254,7 @@ def _codec_work(config: SimulationConfig, moved: Transactions, weight_cycles: fl
 def _codec_energy(config: SimulationConfig, work: CodecWork) -> dict[str, float]:
     """By part; zeros where the accelerator has no energies."""
     energies, port = config.accelerator.energy, config.accelerator.ports.activations
-    gates = gates_of(config.run.word_bits, port.symbols_per_cycle, config.run.codec)
+    gates = gates_of(config.run.word_bits, port.symbols_per_cycle, config.run.codec, config.weight_codec)
     found = codec_energy(work, gates, energies.process if energies else "")
     return found if energies else dict.fromkeys(found, 0.0)
 

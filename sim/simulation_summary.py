@@ -17,7 +17,8 @@ from sim.simulation import Simulation
 __all__ = ["ASSUMPTIONS", "SimulatedDesign", "SimulatedLayer", "SimulationSummary", "summarize_simulation"]
 
 ASSUMPTIONS = (
-    "layers run one after the other: nothing of the next one is loaded before a layer has ended; vectors (1 x 1) stay "
+    "layers run one after the other, fused ones too, though their strips could overlap (their time is an upper bound): "
+    "nothing of the next one is loaded before a layer has ended; vectors (1 x 1) stay "
     "on chip, other tensors where residency or fusion keeps them (sim/residency.py); all others travel",
     "codec tiles are fetched and decoded whole; a step keeps those that the step before had; output tiles are gathered "
     "on chip and coded once",
@@ -34,7 +35,8 @@ ASSUMPTIONS = (
     "in turn; the chooser's ring holds a whole tile, so an encoder's first word comes a tile later",
     "a weight decoder takes its share of each weight tile as one tensor, for the cycles that the decompressor takes "
     "(sim/timing_weights.py, equal to the hardware's) at the array's clock; hevc, of which there is no hardware, takes "
-    "ceil(weights / symbols per cycle); weight decoders work beside activation decoders; weights that are not coded "
+    "ceil(weights / symbols per cycle); weight decoders work beside activation decoders; prc's cores take four symbols "
+    "a cycle each, whatever the port tells; weights that are not coded "
     "need no decoder, and a design without codecs has neither",
     "the array does all its MACs in every cycle (no loss at edges or in depthwise layers); a window without weights "
     "takes one operation for each value it reads",
@@ -42,8 +44,8 @@ ASSUMPTIONS = (
     "transposed convolution counts products with inserted zeros, and an image takes a constant time in no layer",
     "an input value read from the buffer serves as many filters, a weight as many pixels, as the array has columns "
     "and rows; three register accesses for each MAC",
-    "codecs take their gates times the cycles in which they work (sim/codec_energy.py); a weight decoder counts as an "
-    "activation decoder of the accelerator's; index logic and leakage are not counted",
+    "codecs take their gates times the cycles in which they work (sim/codec_energy.py); hevc counts as an mlw decoder; "
+    "index logic and leakage are not counted",
     "figures are means over the images; in a batch the images pass a layer one behind the other, share its weights "
     "where the mapping lets them, and what the batch takes is divided by its images; peak memory is that of the batch",
 )
@@ -173,7 +175,9 @@ def summarize_simulation(result: Simulation) -> SimulationSummary:
         resident=tuple(sorted(result.residency.resident)),
         fused=tuple(sorted(result.residency.fused)),
         reserved_bytes=max(result.residency.reserved_bytes, default=0),
-        constants=tuple(asdict(constant) for constant in constants(config.accelerator)),
+        constants=tuple(
+            asdict(constant) for constant in constants(config.accelerator, config.run.codec, config.weight_codec)
+        ),
         assumptions=(*ASSUMPTIONS, *result.notes),
     )
 

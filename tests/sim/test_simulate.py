@@ -25,6 +25,7 @@ from golden.weights.mlw import Mlw, MlwFormat
 from sim.accelerator import load_accelerator
 from sim.chip_energy import chip_energy, constants, scaled, sensitivity
 from sim.chip_process import NODES, process_ratio
+from sim.codec_energy import CORES
 from sim.coded_tensors import coded_images
 from sim.images import Photo
 from sim.layer_shape import conv, layer_shapes
@@ -42,6 +43,7 @@ from sim.tile_times import tile_times
 from sim.timing_weights import weight_cycles
 from sim.weight_tiles import layer_weights, unknown_layers
 
+ENCODER = sum(CORES[name, 8, 1].gates + CORES[name, 8, 1].shell for name in ("encoder", "chooser"))
 # A memory of 1.6 GB/s (32 bytes in 20 ns), one MAC and one symbol a cycle of 1 ns.
 PLAIN = """
 name = "plain"
@@ -148,9 +150,9 @@ def test_energy_of_a_layer_by_hand(plain):
     assert found["mac_pj"] == 768 * 2
     assert found["register_pj"] == 3 * 768
     assert found["buffer_pj"] == 10 * (352 + 2 * 768)
-    # 256 cycles of encoder and chooser (6824 gates, 0.5 fJ each); 256 symbols through the ring, 12 words of payload
+    # 256 cycles of encoder and chooser (0.5 fJ a gate); 256 symbols through the ring, 12 words of payload
     # through the FIFO, in and out: 10 pJ for 64 bits of 8 KiB, less by the root of the size.
-    logic = 256 * 6824 * 0.5e-3
+    logic = 256 * ENCODER * 0.5e-3
     memory = 2 * 10 * (256 * sqrt(20360 / 65536) + 12 * sqrt(512 / 65536))
     assert (found["codec_logic_pj"], found["codec_memory_pj"]) == pytest.approx((logic, memory))
     on_chip = 768 * 5 + 10 * (352 + 2 * 768) + logic + memory
@@ -219,8 +221,10 @@ def test_weight_decoders_work_beside_activation_decoders(plain):
         encoded = Huffman(HuffmanFormat()).encode(quantize(values, LinearFormat()).values)
         cycles = weight_cycles(StoredWeights(name, Huffman(HuffmanFormat()), encoded))
         assert layer.busy_ns["decode"] == max(own, cycles)
-        # 3351 + 1665 gates, 0.5 fJ each.
-        assert layer.energy_pj["weight_decoder_pj"] == pytest.approx(cycles * 5016 * 0.5e-3)
+        # 0.5 fJ a gate, and its code tables are read in each cycle.
+        engine = CORES["pair decoder", 8, 16]
+        cycle_pj = (engine.gates + 37500) * 0.5e-3 + 10 * sqrt(engine.memory_bits / 65536)
+        assert layer.energy_pj["weight_decoder_pj"] == pytest.approx(cycles * cycle_pj)
     assert slow.coded[1].busy_ns["decode"] > decoder[1]
     assert all(layer.energy_pj["weight_decoder_pj"] == 0 for layer in (*packed.coded, *slow.raw))
 
@@ -241,7 +245,7 @@ def test_use_of_the_array_codec_energy_and_memory_by_hand(plain):
     summary = summarize_simulation(run_hand(plain))
     row = summary.layers[0]
     assert row.utilization == pytest.approx(768 / (row.time_us * 1e3))
-    assert row.codec_pj == pytest.approx(256 * 6824 * 0.5e-3 + 20 * (256 * sqrt(20360 / 65536) + 12 * sqrt(1 / 128)))
+    assert row.codec_pj == pytest.approx(256 * ENCODER * 0.5e-3 + 20 * (256 * sqrt(20360 / 65536) + 12 * sqrt(1 / 128)))
     assert summary.coded.utilization == pytest.approx(11520 / (summary.coded.time_ms * 1e6))
     # At r: `b` and `c`, and `a`, which it reads, too; a tile has the room of a raw one.
     assert summary.raw.peak_bytes == 3 * 256
@@ -372,7 +376,8 @@ def test_energy_prints_every_constant_with_unit_process_and_source():
     assert "dram_read" in told
     assert "45 nm, 0.9 V" in told
     assert {"codec_gate", "codec_memory", "encoder_gates", "decoder_gates"} <= set(values)
-    assert values["decoder_gates"] == 9467 + 3424
+    assert values["decoder_gates"] == CORES["decoder", 8, 8].gates + CORES["decoder", 8, 8].shell
+    assert values["weight_decoder_gates"] == CORES["mlw decoder", 9, 32].gates + 37500
     nothing = CliRunner().invoke(app(), ["energy", "--accelerator", "ethos-u55"], catch_exceptions=False).stdout
     assert nothing.startswith("no energies are told")
 

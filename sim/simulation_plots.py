@@ -66,14 +66,15 @@ def _styled(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
 
 
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
+    """Axes of so many inches; labels and legends come on top, as files are cut around all that is drawn."""
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
     axes.grid(axis="y", color="#e4e8ec", linewidth=0.8)
     return figure, axes
 
 
 def _width(layers: tuple[SimulatedLayer, ...]) -> float:
-    return float(np.clip(2.5 + 0.35 * len(layers), 5, 11))
+    return float(np.clip(2 + 0.35 * len(layers), 4.5, 10.4))
 
 
 def _names(axes: Axes, layers: tuple[SimulatedLayer, ...]) -> None:
@@ -90,7 +91,7 @@ def _legend(axes: Axes, columns: int) -> None:
 @_styled
 def kinds(summary: SimulationSummary) -> Figure:
     """Stacked bars per layer: bytes by kind; a tick where the design without codecs stands."""
-    figure, axes = _axes(_width(summary.layers), 3.8)
+    figure, axes = _axes(_width(summary.layers), 2.6)
     places, bottoms = np.arange(len(summary.layers)), np.zeros(len(summary.layers))
     for kind, color in _KINDS.items():
         heights = np.array([getattr(row, f"{kind}_bytes") / 1e3 for row in summary.layers])
@@ -108,7 +109,7 @@ def kinds(summary: SimulationSummary) -> Figure:
 @_styled
 def time_per_layer(summary: SimulationSummary) -> Figure:
     """Bars per layer: time, coloured by bottleneck; a tick where the design without codecs stands."""
-    figure, axes = _axes(_width(summary.layers), 3.6)
+    figure, axes = _axes(_width(summary.layers), 2.4)
     for resource, color in _RESOURCES.items():
         chosen = [k for k, row in enumerate(summary.layers) if row.bottleneck == resource]
         if chosen:
@@ -124,7 +125,7 @@ def time_per_layer(summary: SimulationSummary) -> Figure:
 @_styled
 def energy_parts(summary: SimulationSummary) -> Figure:
     """Energy of one image by part, a stacked bar for each design."""
-    figure, axes = _axes(5.2, 3.4)
+    figure, axes = _axes(3.2, 3.1)
     designs = (summary.raw, summary.coded)
     bottoms = np.zeros(len(designs))
     for label, (names, color) in _PARTS.items():
@@ -142,7 +143,7 @@ def energy_parts(summary: SimulationSummary) -> Figure:
 @_styled
 def roofline(summary: SimulationSummary, peak_macs_per_s: float, bytes_per_s: float) -> Figure:
     """Rate of each layer over its MACs per external byte, under the roofs of array and memory."""
-    figure, axes = _axes(5.6, 3.6)
+    figure, axes = _axes(5.0, 3.1)
     rows = [row for row in summary.layers if row.macs]
     sets = (
         ([(row.macs / row.raw_total_bytes, row.macs / row.raw_time_us) for row in rows], "#9aa5b1", "without codecs"),
@@ -166,7 +167,7 @@ def roofline(summary: SimulationSummary, peak_macs_per_s: float, bytes_per_s: fl
 @_styled
 def timeline(layer: LayerResult) -> Figure:
     """Gantt chart of one layer of the first image: a row for each stage, a bar for each step."""
-    figure, axes = _axes(8.6, 2.4)
+    figure, axes = _axes(7.9, 1.7)
     _gantt(axes, layer.timeline)
     axes.set_title(f"{layer.plan.layer.name}, {layer.plan.steps} steps", loc="left", fontsize=9)
     return figure
@@ -185,7 +186,7 @@ def _gantt(axes: Axes, found: Timeline) -> None:
 @_styled
 def network_timeline(result: Simulation) -> Figure:
     """When which resource works, layer after layer: the share of each layer's time in which it is busy."""
-    figure, axes = _axes(10.6, 2.4)
+    figure, axes = _axes(9.9, 1.9)
     ends = np.cumsum([layer.time_ns / 1e3 for layer in result.coded])
     for place, resource in enumerate(_RESOURCES):
         for end, layer in zip(ends.tolist(), result.coded, strict=True):

@@ -133,6 +133,7 @@ def _summary(validation: Validation, network: str) -> Iterator[str]:
 def _constants(validation: Validation) -> str:
     found = validation.constants
     return (
-        f"fitted on AlexNet, for all layers of both networks: {found.overhead_cycles:.0f} cycles of set-up a pass, "
-        f"{found.mac_pj:.2f} pJ a MAC, {found.idle_mw:.0f} mW idle"
+        "fitted on AlexNet, for all layers of both networks: one constant of time, "
+        f"{found.overhead_cycles:.0f} cycles of set-up a pass; two of power, {found.mac_pj:.2f} pJ a MAC and "
+        f"{found.idle_mw:.0f} mW idle"
     )

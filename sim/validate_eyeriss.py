@@ -1,7 +1,7 @@
 """The simulator against silicon: Eyeriss' external-memory bytes, processing time and power on AlexNet and VGG-16.
 
-Three constants are fitted, all on AlexNet, none of them per layer: the set-up of a pass in cycles, the energy of a MAC
-and the idle power. Bytes have none. `ASSUMPTIONS` lists what the paper leaves open.
+Constants are fitted on AlexNet, none of them per layer: one for time, the set-up of a pass in cycles; two for power,
+the energy of a MAC and the idle power. Bytes have none. `ASSUMPTIONS` lists what the paper leaves open.
 """
 
 from __future__ import annotations
@@ -205,15 +205,25 @@ def _need_bytes(shape: LayerShape, mapping: Mapping, chip: Accelerator) -> float
 
 def _fit(parts: list[_Parts], chip: Accelerator) -> Constants:
     """Least squares of the relative errors; time first, for power is energy over time."""
+    overhead = _fit_time(parts, chip)
+    return Constants(overhead, *_fit_power(parts, overhead, chip))
+
+
+def _fit_time(parts: list[_Parts], chip: Accelerator) -> float:
+    """Cycles of set-up."""
     times = np.array([part.layer.measured.processing_ms for part in parts])
     own = np.array([_milliseconds(part, 0, chip) for part in parts]) / times
     slope = np.array([_milliseconds(part, 1, chip) for part in parts]) / times - own
-    overhead = float(slope @ (1 - own) / (slope @ slope))
+    return float(slope @ (1 - own) / (slope @ slope))
+
+
+def _fit_power(parts: list[_Parts], overhead: float, chip: Accelerator) -> tuple[float, float]:
+    """Energy of a MAC and idle power."""
     powers = np.array([part.layer.measured.power_mw for part in parts])
     rates = np.array([_mac_units(part) / _milliseconds(part, overhead, chip) * 1e-6 for part in parts])
     columns: NDArray[np.float64] = np.stack([rates / powers, 1 / powers], axis=1)
     mac_pj, idle_mw = np.linalg.lstsq(columns, np.ones(len(parts)))[0]
-    return Constants(overhead, float(mac_pj), float(idle_mw))
+    return float(mac_pj), float(idle_mw)
 
 
 def _milliseconds(part: _Parts, overhead_cycles: float, chip: Accelerator) -> float:

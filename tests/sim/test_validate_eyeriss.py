@@ -114,6 +114,15 @@ def test_constants_are_fitted_on_alexnet_alone(validation, monkeypatch):
     assert [row.model for row in again.networks["VGG-16"]] == same
 
 
+def test_power_needs_no_third_constant():
+    """Without set-up in the time that energy is divided by, two constants do as well."""
+    parts = {name: module._network_parts(chip_layers(name), CHIP) for name in ("AlexNet", "VGG-16")}
+    constants = module.Constants(0.0, *module._fit_power(parts["AlexNet"], 0.0, CHIP))
+    for name, limit in (("AlexNet", 8), ("VGG-16", 10)):
+        errors = [abs(module._check(part, constants, CHIP).error_pct("power")) for part in parts[name]]
+        assert np.mean(errors) <= limit
+
+
 def test_the_rule_for_tiles_finds_the_papers():
     found = []
     for layer in chip_layers("AlexNet"):

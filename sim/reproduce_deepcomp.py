@@ -21,9 +21,11 @@ from sim.deepcomp_sizes import (
     paper_rows,
     ratio,
     shared_of,
+    signed_levels,
 )
 from sim.lenet import LENETS
 from sim.lenet_runs import CurvePoint, Run, curve, run
+from sim.nnc import MISSING, nnc_bits
 from sim.section import Section
 from sim.torch_fit import Schedule
 from sim.train_lenet import Recipe
@@ -178,18 +180,28 @@ def _sum(sizes: Sequence[LayerSize]) -> LayerSize:
 
 
 def _codes(groups: Iterable[Sequence[Run]], bits: int) -> Section:
-    rows = []
+    rows, compared = [], True
     for one in (group[0] for group in groups):
         layers = one.steps["shared"].weights
-        sizes = {code: _coded_bits(one, code, bits) for code in CODES}
-        cells = [f"{size / 8e3:.2f} kB, {ratio(layers, size):.1f}x" for size in sizes.values()]
+        sizes = [_coded_bits(one, code, bits) for code in CODES]
+        compared = (other := _nnc_bits(one)) is not None
+        cells = [f"{size / 8e3:.2f} kB, {ratio(layers, size):.1f}x" for size in (*sizes, *([other] if other else []))]
         rows.append((f"{one.net.name}, {one.data}", *cells))
     notes = (
         "The same shared weights (seed 0) under each code, codebooks included. Relative index with Huffman codes is "
         "the paper's; zero runs keep two alphabets apart and need no fillers; MLW is Arm's weight stream.",
-        "NNC (package nncodec) is not compared.",
+        "NNC: the arithmetic coder of Fraunhofer's nncodec, to compare with." if compared else MISSING,
     )
-    return Section("State of the art on the same networks", ("network, data", *CODES), tuple(rows), notes)
+    headings = ("network, data", *CODES, *(["NNC"] if compared else []))
+    return Section("State of the art on the same networks", headings, tuple(rows), notes)
+
+
+def _nnc_bits(one: Run) -> int | None:
+    """All layers, codebooks included."""
+    shared = [shared_of(weights) for weights in one.steps["shared"].weights]
+    coded = [nnc_bits(signed_levels(layer)) for layer in shared]
+    books = sum(32 * layer.centroids.size for layer in shared)
+    return None if None in coded else books + sum(filter(None, coded))
 
 
 def _curve_section(points: Sequence[CurvePoint]) -> Section:

@@ -1,11 +1,16 @@
 """The papers' tables again: figures of the default network, and that the commands tell them."""
 
+import io
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from golden.activations.scan import scan_order
 from golden.activations.srlc import Srlc
+from sim import nnc
 from sim.chapter import Chapter
 from sim.cli import main
 from sim.reproduce_rlc import METHODS, Activation, imagenet, run_length_table
@@ -100,3 +105,33 @@ def test_the_tile_stream_is_told_for_each_codec(lite0, codec):
 def test_section_is_a_markdown_table():
     section = Section("Sizes", ("what", "bytes"), (("raw", "8"), ("coded", "5")), ("Exact.",))
     assert section.markdown() == "## Sizes\n\n| what | bytes |\n| --- | ---: |\n| raw | 8 |\n| coded | 5 |\n\nExact.\n"
+
+
+def test_a_section_cuts_no_figure_however_narrow_the_terminal():
+    rows = tuple((f"a network of some name {k}", *(f"{10**5 + k},{j}" for j in range(9))) for k in range(3))
+    section = Section("Sizes", ("what", *("stored kilobytes",) * 9), rows)
+    text = io.StringIO()
+    section.print(Console(file=text, width=40))
+    assert all(cell in text.getvalue() for row in rows for cell in row)
+    assert "kilobytes" in text.getvalue()
+
+
+def test_nnc_is_compared_where_it_is_installed(monkeypatch):
+    levels = np.array([[0, -3], [1, 0]], np.int16)
+
+    def encoder():
+        kept = []
+        return SimpleNamespace(
+            initCtxModels=lambda length, choose: kept.append(length),
+            encodeLayer=lambda values, *options: kept.append(int(np.abs(values).sum())),
+            finish=lambda: np.zeros(sum(kept), np.uint8),
+        )
+
+    coder = SimpleNamespace(Encoder=encoder, HdspMode=SimpleNamespace(AlwaysOff=0))
+    monkeypatch.setattr(nnc, "_coder", lambda: coder)
+    assert nnc.nnc_bits(levels) == 8 * (11 + 4)
+    monkeypatch.undo()
+    monkeypatch.setattr(nnc, "find_spec", lambda name: None)
+    nnc._coder.cache_clear()
+    assert nnc.nnc_bits(levels) is None
+    nnc._coder.cache_clear()

@@ -31,9 +31,12 @@ from subprocess import run
 
 from amaranth.lib import wiring
 
+from golden.activations.prc import PrcFormat
 from golden.tile_format import MODES, TileFormat
 from hw.activations.chooser import Chooser
 from hw.activations.index import IndexBuilder, IndexReader
+from hw.activations.prc_decoder import PrcDecoder
+from hw.activations.prc_encoder import PrcEncoder
 from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.axis import Shell
@@ -98,12 +101,13 @@ tee -q -o ecp5_stat.json stat -json
 
 @dataclass(frozen=True)
 class Design:
-    """A core to be measured; `symbol_bits` and `lanes` are 0 where it has none."""
+    """A core to be measured; `symbol_bits` and `lanes` are 0 where it has none; it is `placed` if it has a shell."""
 
     name: str
     symbol_bits: int
     lanes: int
     make: Callable[[], wiring.Component]
+    placed: bool = True
 
     @property
     def label(self) -> str:
@@ -161,6 +165,8 @@ def _designs() -> tuple[Design, ...]:
     return (
         *(_codec(name, core, fmt, lanes) for name, core in cores for fmt, lanes in formats),
         *(_codec(name, core, every, lanes) for name, core in mixed for lanes in (1, 2, 4)),
+        Design("prc encoder", 8, 4, lambda: PrcEncoder(PrcFormat())),
+        Design("prc decoder", 8, 4, lambda: PrcDecoder(PrcFormat()), placed=False),
         Design("index builder", 0, 0, IndexBuilder),
         Design("index reader", 0, 0, IndexReader),
         Design("fusion", 16, 4, lambda: Fusion(128)),
@@ -235,7 +241,7 @@ def measure(design: Design, place: bool = True, seeds: tuple[int, ...] = SEEDS) 
         core_ge = round(logic_ge + FLIP_FLOP_GE * flip_flops, 1)
         size = design.name, design.symbol_bits, design.lanes
         core = Cost(*size, logic_ge, flip_flops, core_ge, depth, memory_bits)
-        if not place:
+        if not (place and design.placed):
             return core
         logic_ge, flip_flops, *_ = _gates(Shell(design.make()), folder)
         shell_ge = round(logic_ge + FLIP_FLOP_GE * flip_flops - core_ge, 1)

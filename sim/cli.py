@@ -199,10 +199,7 @@ def cosim(
         def mixed_cycles_off(result: Any) -> int:
             batch = result.batch
             tiles = batch.values, batch.starts, batch.shapes, batch.modes, batch.zero_point
-            decoded = mixed.decode(*tiles, batch.words, batch.bursts)
-            return mixed.cycles_off(mixed.encode(batch.starts), result.encode.beats_in, batch.starts, 0) + (
-                mixed.cycles_off(decoded, result.decode.beats_out, batch.starts)
-            )
+            return mixed.cycles_off(*tiles, batch.words, batch.bursts, result.encode.beats_out, result.decode.beats_out)
 
         if not hw_cli.run_cosim(tensors, len(network.activations), lanes, fmt, mixed_cycles_off):
             raise typer.Exit(1)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from golden.activations.zvc import ZvcFormat
 from golden.codec import Symbols, Words
 from golden.tile_format import MODES, TileFormat
+from sim.timing_writer import ENDS, SENDS, TAKES, new_encoder, step_encoder
 
 __all__ = ["SHELL_CYCLES", "CodecTiming", "Times", "beat_counts"]
 
@@ -107,16 +108,29 @@ class CodecTiming:
         adaptive : bool
             Whether the chooser is in front of the encoder; `modes` are then those that it chooses.
         """
-        fmt, lanes = self.fmt, self.lanes
-        group = ZvcFormat(fmt.word_bits).group_symbols
-        shape = (lanes, fmt.word_bits, fmt.run_bits, group)
-        sizes, last = _beat_bits(values, starts, modes, zero_point, *shape, False)
-        burst_words = fmt.burst_bits // self.word_bits
-        stages = max(1, self._mask_bits // lanes - 1)
-        ring = -(-fmt.tile_symbols // lanes) + _SPARE_BEATS if adaptive else 0
-        wide = self._field_bits == self.word_bits
-        beats, words = _encode(sizes, last, self.word_bits, burst_words, stages, wide, ring)
+        sizes, last = self.beat_bits(values, starts, modes, zero_point)
+        beats, words = _encode(sizes, last, *self.new_encoder(), self.ring_beats if adaptive else 0)
         return Times(beats, words)
+
+    @property
+    def ring_beats(self) -> int:
+        """Beats of the chooser's ring."""
+        return -(-self.fmt.tile_symbols // self.lanes) + _SPARE_BEATS
+
+    def new_encoder(self) -> tuple[Cycles, int, int, bool]:
+        """For `sim.timing_writer.step_encoder`: its state, a word's bits, a burst's words, if fields fill words."""
+        stages = max(1, self._mask_bits // self.lanes - 1)
+        burst_words = self.fmt.burst_bits // self.word_bits
+        return new_encoder(stages), self.word_bits, burst_words, self._field_bits == self.word_bits
+
+    def beat_bits(
+        self, values: Symbols, starts: Cycles, modes: NDArray[np.uint8], zero_point: int, by_start: bool = False
+    ) -> tuple[Cycles, NDArray[np.bool_]]:
+        """Bits of each beat, and whether it is its tile's last; a token counts where it ends, or where it starts."""
+        fmt = self.fmt
+        shape = (self.lanes, fmt.word_bits, fmt.run_bits, ZvcFormat(fmt.word_bits).group_symbols)
+        sizes, last = _beat_bits(values, starts, modes, zero_point, *shape, by_start)
+        return sizes, last
 
     def decode(
         self,
@@ -139,9 +153,7 @@ class CodecTiming:
             Bursts of each payload.
         """
         fmt, lanes = self.fmt, self.lanes
-        group = ZvcFormat(fmt.word_bits).group_symbols
-        shape = (lanes, fmt.word_bits, fmt.run_bits, group)
-        sizes, _ = _beat_bits(values, starts, modes, zero_point, *shape, True)
+        sizes, _ = self.beat_bits(values, starts, modes, zero_point, by_start=True)
         nonzero = (payload.reshape(-1, self.word_bits // 64) != 0).any(axis=1)
         burst_words = fmt.burst_bits // self.word_bits
         beats, words = _decode(sizes, beat_counts(starts, lanes), nonzero, bursts, self.word_bits, burst_words)
@@ -186,7 +198,7 @@ class CodecTiming:
 
 @njit(cache=True, nogil=True)
 def _beat_bits(values, starts, modes, zero_point, lanes, word_bits, run_bits, group, by_start):  # type: ignore[no-untyped-def]
-    """Bits of each beat, and whether it is its tile's last; a token counts in the beat of its end, or of its start."""
+    """Bits of each beat, and whether it is its tile's last; a token counts where it ends, or where it starts."""
     beats = 0
     for t in range(modes.size):
         beats += (starts[t + 1] - starts[t] + lanes - 1) // lanes
@@ -215,7 +227,7 @@ def _beat_bits(values, starts, modes, zero_point, lanes, word_bits, run_bits, gr
 
 
 @njit(cache=True, nogil=True)
-def _encode(sizes, last, width, burst_words, stages, wide, ring):  # type: ignore[no-untyped-def]
+def _encode(sizes, last, encoder, width, burst_words, wide, ring):  # type: ignore[no-untyped-def]
     """Cycles of beats in and words out."""
     beats = sizes.size
     came = np.full(beats, -1, np.int64)
@@ -225,59 +237,18 @@ def _encode(sizes, last, width, burst_words, stages, wide, ring):  # type: ignor
     come = left = tiles_come = tiles_known = tiles_left = 0
     ended_in = decided = False
     shown = -1
-    # The tokenizer: the beat in each stage, and the one whose field is offered; -1 is none.
-    line = np.full(stages, -1, np.int64)
-    field = -1
-    # The packer, the queue, the writer.
-    place = 0
-    full = closing = False
-    depth = max(4, 2 * burst_words)
-    tail = head = end_place = 0
-    ended = offered = False
-    pads = is_open = late = opened = False
-    burst_place = 0
     at_input = 0
     cycle = 0
     tiles = last.sum()
     finished = 0
     while finished < tiles and cycle < _PATIENCE * (beats + tiles):
-        # The writer sends a word of the queue, or a zero word.
-        queue_last = ended and head == end_place
-        present = offered or pads
-        takes = offered and not pads
-        final = present and (pads or queue_last) and burst_place == burst_words - 1
-        opens = present and not is_open
-        if present:
+        offers = shown if ring else (at_input if at_input < beats else -1)
+        done = step_encoder(encoder, sizes, last, offers, width, burst_words, wide)
+        if done & SENDS:
             words[count] = cycle
             count += 1
-        # The packer takes a field and writes a word, or writes what the field before left.
-        writable, endable = tail - head != depth, not ended
-        go = writable and (not closing or endable)
-        ready = go and (field < 0 or not last[field] or endable)
-        take = field >= 0 and ready
-        total = place + sizes[field] if take else 0
-        ends_tile = take and last[field]
-        fills = take and (total >= width or (ends_tile and total != 0))
-        behind = full or total > width
-        write = (go and full) or fills
-        end = (go and closing) or (ends_tile and not behind)
-        # The tokenizer takes a beat from the port or from the chooser.
-        offers = shown if ring else (at_input if at_input < beats else -1)
-        token_ready = field < 0 or ready
-        blocked = offers >= 0 and last[offers] and late and not opens
-        accepts = offers >= 0 and token_ready and not blocked
-        moved = offers >= 0 and not blocked
-        if token_ready:
-            entering = offers if moved else -1
-            for k in range(stages):
-                leaving = line[k]
-                moves = leaving < 0 or last[leaving] or moved
-                if moves:
-                    line[k] = entering if moved else -1
-                entering, moved = leaving, moves
-            next_field = entering if moved else (-1 if ready else field)
-        else:
-            next_field = field
+        finished += done & ENDS != 0
+        accepts = done & TAKES != 0
         # The chooser: what leaves, then what comes.
         if ring:
             free = shown < 0 or accepts
@@ -301,35 +272,6 @@ def _encode(sizes, last, width, burst_words, stages, wide, ring):  # type: ignor
         elif accepts:
             came[at_input] = cycle
             at_input += 1
-        # The order of a tile stays until its last beat is taken.
-        if accepts and last[offers]:
-            late = not opened and not (opens and not late)
-            opened = False
-        elif opens:
-            opened = opened or not late
-            late = False
-        # Clock edge.
-        following = head + 1 if takes else head
-        offered = (ended and following == end_place) or (tail != following and tail != following + 1)
-        next_ended = end or (ended and not (takes and queue_last))
-        if end:
-            end_place = tail if write else tail - 1
-        head = following
-        tail += write
-        ended = next_ended
-        if take:
-            next_full = (ends_tile and behind) or (full and total >= width)
-            closing = ends_tile and behind
-            place = 0 if ends_tile else total % width
-            full = next_full if wide else closing
-        elif go:
-            full = closing = False
-        field = next_field
-        if present:
-            is_open = not final
-            pads = (pads or queue_last) and not final
-            burst_place = (burst_place + 1) % burst_words
-            finished += final
         cycle += 1
     return came, words[:count]
 

@@ -2,8 +2,9 @@
 
 Symbols go in, and come out, in every cycle, tiles back to back, if each tile's payload, whole bursts, has no more words
 than the tile has beats, and its channels are a multiple of four (a group of less takes prc as long as a full one). That
-is told here, with the cycle of the first symbols out. The words of the encoder are not: when they leave depends on how
-the lanes of prc ask for them. Cycle 0 is that of the first transfer into the core.
+is told here for the decoder, with the cycle of the first symbols out. The encoder is stepped cycle by cycle
+(`sim.timing_mixed_encoder`), as when its words leave depends on how the lanes of prc ask for them. Cycle 0 is that of
+the first transfer into the core.
 """
 
 from __future__ import annotations
@@ -15,19 +16,15 @@ from numpy.typing import NDArray
 
 from golden.codec import Symbols, Words
 from golden.tile_format import DEFAULT_MODES, MODES, TileFormat
-from sim.timing import SHELL_CYCLES, CodecTiming, Cycles, beat_counts
+from sim.timing import SHELL_CYCLES, CodecTiming, Cycles, Times, beat_counts
+from sim.timing_mixed_encoder import encode_times, ring_rows
 
-__all__ = ["MixedTiming", "ring_rows"]
+__all__ = ["MixedTiming"]
 
 _PRC = MODES.index("prc")
 # From the word behind the first two, with which the second one is handed on, to the ring's first four symbols of prc.
 _WORDS_CYCLES = 7
 _ROW = 4
-
-
-def ring_rows(tile: tuple[int, int, int]) -> int:
-    """Rows of four symbols in the decoder's ring: twice four planes, a power of two, at least 16."""
-    return max(16, 1 << (2 * tile[0] * tile[1] - 1).bit_length())
 
 
 @dataclass(frozen=True)
@@ -52,13 +49,37 @@ class MixedTiming:
             raise ValueError(f"modes must have prc, not {self.fmt.modes!r}")
 
     @property
+    def _plain(self) -> CodecTiming:
+        """Those of the other modes."""
+        modes = tuple(mode for mode in self.fmt.modes if mode in DEFAULT_MODES)
+        return CodecTiming(replace(self.fmt, modes=modes), self.lanes)
+
+    @property
     def _most_ahead(self) -> int:
         """Rows by which what comes may be ahead of what leaves."""
         return ring_rows(self.fmt.tile) - 3 - 3 * self.fmt.tile[0] * self.fmt.tile[1] // 4
 
-    def encode(self, starts: Cycles) -> Cycles:
-        """Cycle of each beat of symbols into the encoder."""
-        return np.arange(int(beat_counts(starts, self.lanes).sum()))
+    def encode(
+        self,
+        values: Symbols,
+        starts: Cycles,
+        shapes: NDArray[np.int64],
+        modes: NDArray[np.uint8],
+        zero_point: int,
+        told: bool = False,
+    ) -> Times:
+        """Cycles of beats into the encoder, which finds the modes unless they are `told`, and of words out of it.
+
+        Parameters
+        ----------
+        values, starts, modes, zero_point
+            The tiles, as in `sim.timing.CodecTiming.encode`.
+        shapes : ndarray of int64, shape (n, 3)
+            Height, width and channels of each tile.
+        told : bool
+            Tiles that are told another mode do not go to prc.
+        """
+        return encode_times(self._plain, values, starts, shapes, modes, zero_point, told)
 
     def decode(
         self,
@@ -79,8 +100,7 @@ class MixedTiming:
         shapes : ndarray of int64, shape (n, 3)
             Height, width and channels of each tile.
         """
-        plain = replace(self.fmt, modes=tuple(mode for mode in self.fmt.modes if mode in DEFAULT_MODES))
-        timing = CodecTiming(plain, self.lanes)
+        timing = self._plain
         own = payload[: int(bursts[0]) * self.fmt.burst_bytes // 8]
         if modes[0] == _PRC:
             height, width, channels = shapes[0].tolist()
@@ -89,7 +109,7 @@ class MixedTiming:
         else:
             tile = values[: starts[1]], starts[:2], modes[:1], zero_point, own, bursts[:1]
             first = self._first_of_beats(timing.decode(*tile).beats)
-        return first + self.encode(starts)
+        return first + np.arange(int(beat_counts(starts, self.lanes).sum()))
 
     def _begins(self, words: NDArray[np.uint64], channels: int) -> int:
         """Cycle of the first four symbols of prc at the ring.
@@ -121,9 +141,40 @@ class MixedTiming:
         full = self._most_ahead
         return int(row_ends[full] + 3 if full < row_ends.size - 1 else cycles[-1] + 2)
 
-    def cycles_off(self, expected: Cycles, measured: Cycles, starts: Cycles, shell_cycles: int = SHELL_CYCLES) -> int:
-        """Cycles that measured beats are off, summed over the last ones of all tiles."""
-        if measured.shape != expected.shape:
-            raise ValueError(f"measured cycles must be {expected.size}, not {measured.size}")
-        last = np.cumsum(beat_counts(starts, self.lanes)) - 1
-        return int(np.abs(measured[last] - expected[last] - shell_cycles).sum())
+    def cycles_off(
+        self,
+        values: Symbols,
+        starts: Cycles,
+        shapes: NDArray[np.int64],
+        modes: NDArray[np.uint8],
+        zero_point: int,
+        payload: Words,
+        bursts: Cycles,
+        encoded: Cycles,
+        decoded: Cycles,
+        shell_cycles: int = SHELL_CYCLES,
+    ) -> int:
+        """Cycles that measured transfers are off, summed over the last ones of all tiles.
+
+        Parameters
+        ----------
+        values, starts, shapes, modes, zero_point, payload, bursts
+            The tiles, as in `decode`.
+        encoded, decoded : ndarray of int64
+            Cycles of all words out of the encoder, which found the modes, and of all beats out of the decoder, from the
+            first transfer in.
+        shell_cycles : int
+            Cycles that the ports' registers add on the way.
+        """
+        tiles = values, starts, shapes, modes, zero_point
+        last_words = np.cumsum(bursts * (self.fmt.burst_bits // self._plain.word_bits)) - 1
+        last_beats = np.cumsum(beat_counts(starts, self.lanes)) - 1
+        off = 0
+        for last, measured, expected in (
+            (last_words, encoded, self.encode(*tiles).words),
+            (last_beats, decoded, self.decode(*tiles, payload, bursts)),
+        ):
+            if measured.shape != expected.shape:
+                raise ValueError(f"measured cycles must be {expected.size}, not {measured.size}")
+            off += int(np.abs(measured[last] - expected[last] - shell_cycles).sum())
+        return off

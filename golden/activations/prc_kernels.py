@@ -10,7 +10,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["LANES", "SHORT", "STRAY_BIT", "STRAY_RESIDUAL", "UNARY_LIMIT", "decode_tiles", "encode_tiles"]
+__all__ = [
+    "LANES",
+    "SHORT",
+    "STRAY_BIT",
+    "STRAY_RESIDUAL",
+    "UNARY_LIMIT",
+    "code_lengths",
+    "decode_tiles",
+    "encode_tiles",
+]
 
 LANES = 4
 UNARY_LIMIT = 8
@@ -108,6 +117,28 @@ def _code(values, at, place, column, width, zero_point, word_bits, k, flagged, b
         return code | ((1 << limit) - 1) << length | symbol << (length + limit), length + limit + word_bits
     low = residual & ((1 << k) - 1)
     return code | ((1 << unary) - 1) << length | low << (length + unary + 1), length + unary + 1 + k
+
+
+@njit(cache=True, nogil=True)
+def code_lengths(values, starts, shapes, zero_point, word_bits):  # type: ignore[no-untyped-def]
+    """Bits of the code of each symbol; a plane's header counts with its first symbol."""
+    lengths = np.zeros(values.size, np.uint8)
+    for t in range(len(shapes)):
+        height, width, channels = shapes[t]
+        symbols = height * width
+        for first in range(starts[t], starts[t] + symbols * channels, symbols):
+            k, flagged = _plan(values, first, symbols, width, zero_point, word_bits)
+            column, blank = width - 1, False
+            for place in range(symbols):
+                column = _next(column, width)
+                at = first + place
+                if column == 0:
+                    blank = _is_blank(values, at, width, zero_point)
+                lengths[at] = _code(
+                    values, at, place, column, width, zero_point, word_bits, k, flagged, blank
+                )[1]  # fmt: skip
+            lengths[first] += 3 + (word_bits >> 3)
+    return lengths
 
 
 @njit(cache=True, nogil=True)

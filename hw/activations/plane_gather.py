@@ -138,7 +138,7 @@ class PlaneGather(wiring.Component):
         """Beats to rows, turned as the planes ask for it."""
         lanes, turns, order = self._lanes, LANES // self._lanes, self.i_tile.payload
         beat, row_bits = self.i.payload, len(written)
-        roomy, fresh, accept = Signal(), Signal(init=1), Signal()
+        roomy, fresh, accept = Signal(init=1), Signal(init=1), Signal()
         places = Signal(bits_for(self._fmt.tile[0] * self._fmt.tile[1]))
         m.d.comb += [
             places.eq(order.height * order.width),

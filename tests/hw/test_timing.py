@@ -137,7 +137,8 @@ def test_cycles_off_are_those_of_the_last_transfers_of_tiles():
     bursts = np.array([len(payload) // fmt.burst_bytes for payload in payloads])
     coded = (*_arrays(tiles, fmt), np.frombuffer(b"".join(payloads), np.uint64), bursts)
     timing = CodecTiming(fmt, lanes)
-    words_at, beats_at = timing.encode(*coded[:4]).words + SHELL_CYCLES, timing.decode(*coded).beats + SHELL_CYCLES
+    words_at = timing.encode(*coded[:4], adaptive=True).words + SHELL_CYCLES
+    beats_at = timing.decode(*coded).beats + SHELL_CYCLES
     assert timing.cycles_off(*coded, words_at, beats_at) == 0
     late = words_at + 3 * (np.arange(words_at.size) == words_at.size - 1)
     assert timing.cycles_off(*coded, late, beats_at - 1) == 3 + 2

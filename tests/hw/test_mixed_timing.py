@@ -1,0 +1,56 @@
+"""Every transfer of the encoder of all modes is in the cycle that the simulator computes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from call import call
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mixed_tiles import ALL, MixedTile, mixed_tiles
+from prc_tiles import dense
+
+from golden.codec import symbol_dtype
+from golden.tile_format import MODES, TileFormat
+from hw.mixed_encoder import MixedEncoder
+from sim.timing_mixed import MixedTiming
+
+CORES = [
+    (TileFormat(tile=(4, 5, 9), modes=ALL), 4),
+    (TileFormat(word_bits=4, tile=(2, 7, 9), burst_bytes=64, modes=("raw", "zvc", "prc")), 2),
+    (TileFormat(tile=(2, 3, 6), modes=("raw", "srlc", "prc")), 1),
+]
+
+
+def assert_keeps_to_the_cycles(fmt, lanes, tiles, told):
+    """A batch has one zero point."""
+    tiles = [replace(tile, zero_point=tiles[0].zero_point) for tile in tiles]
+    sent = tiles if told else [replace(tile, mode=tile.best(fmt)) for tile in tiles]
+    inputs = {
+        "i_tile": [tile.choose_order(fmt, told) for tile in tiles],
+        "i": [beat for tile in tiles for beat in tile.beats(fmt, lanes)],
+    }
+    count = sum(len(tile.words(fmt, lanes)) for tile in sent)
+    made = call(MixedEncoder(fmt, lanes), inputs, {"o": count, "o_entry": len(tiles)})
+    values = np.concatenate([tile.symbols for tile in tiles]).astype(symbol_dtype(fmt.word_bits))
+    starts = np.cumsum([0, *(len(tile.symbols) for tile in tiles)])
+    modes = np.array([MODES.index(tile.mode) for tile in sent], np.uint8)
+    shapes = np.array([tile.shape for tile in tiles])
+    times = MixedTiming(fmt, lanes).encode(values, starts, shapes, modes, tiles[0].zero_point, told)
+    assert (times.beats.tolist(), times.words.tolist()) == (made["i"].cycles, made["o"].cycles)
+
+
+@pytest.mark.parametrize(("fmt", "lanes"), CORES, ids=str)
+@settings(max_examples=3)
+@given(data=st.data())
+def test_encoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
+    assert_keeps_to_the_cycles(fmt, lanes, data.draw(mixed_tiles(fmt, 9)), data.draw(st.booleans()))
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["best", "told"])
+def test_more_small_tiles_than_may_wait(told):
+    fmt = TileFormat(tile=(3, 3, 4), modes=ALL)
+    shapes = [(3, 3, 4), *((1, 1 + n % 2, 1 + n % 4) for n in range(70)), (3, 3, 4)]
+    drawn = [dense(shape, n) for n, shape in enumerate(shapes)]
+    tiles = [MixedTile(d.shape, d.symbols, 0, "prc" if n % 3 else "raw", n) for n, d in enumerate(drawn)]
+    assert_keeps_to_the_cycles(fmt, 4, tiles, told)

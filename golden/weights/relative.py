@@ -35,13 +35,11 @@ positions, 1 more than ours). Zeros at the end are ours.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from numpy.typing import ArrayLike, NDArray
 
 from golden.weights.canonical import check_max_length
-from golden.weights.pairs import PairRules, decode_pairs, encode_pairs, pair_bits, plan_pairs
-from golden.weights.tensor import EncodedWeights, WeightCodec, check_entry_weights
+from golden.weights.pair_codec import PairCodec
+from golden.weights.pairs import PairRules
+from golden.weights.tensor import check_entry_weights
 
 __all__ = ["RelativeIndex", "RelativeIndexFormat", "expected_fillers"]
 
@@ -82,20 +80,8 @@ def expected_fillers(density: float, index_bits: int) -> float:
     return float(miss / (1 - miss))
 
 
-class RelativeIndex(WeightCodec[RelativeIndexFormat]):
+class RelativeIndex(PairCodec[RelativeIndexFormat]):
     """Weights with the zeros in front of them, fillers across long gaps."""
 
     codec_id = "relative-index"
     format_type = RelativeIndexFormat
-
-    def encode(self, values: ArrayLike) -> EncodedWeights:
-        return encode_pairs(plan_pairs(values, self.format.rules), self.format.rules)
-
-    def decode(self, encoded: EncodedWeights) -> NDArray[Any]:
-        return self.decode_blocks(encoded, 0, encoded.entries.size).reshape(encoded.shape)
-
-    def decode_blocks(self, encoded: EncodedWeights, first: int, last: int) -> NDArray[Any]:
-        return decode_pairs(encoded, self.format.rules, first, last)
-
-    def size_bits(self, values: ArrayLike) -> int:
-        return pair_bits(plan_pairs(values, self.format.rules))

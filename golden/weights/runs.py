@@ -30,13 +30,11 @@ weights (B = 2)             tokens (run, weight); "-" is none
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from numpy.typing import ArrayLike, NDArray
 
 from golden.weights.canonical import check_max_length
-from golden.weights.pairs import PairRules, decode_pairs, encode_pairs, pair_bits, plan_pairs
-from golden.weights.tensor import EncodedWeights, WeightCodec, check_entry_weights
+from golden.weights.pair_codec import PairCodec
+from golden.weights.pairs import PairRules
+from golden.weights.tensor import check_entry_weights
 
 __all__ = ["ZeroRuns", "ZeroRunsFormat"]
 
@@ -63,20 +61,8 @@ class ZeroRunsFormat:
         return PairRules(limit, True, self.huffman, self.max_length, self.entry_weights)
 
 
-class ZeroRuns(WeightCodec[ZeroRunsFormat]):
+class ZeroRuns(PairCodec[ZeroRunsFormat]):
     """Runs of zeros and non-zero weights, two alternating codes."""
 
     codec_id = "zero-runs"
     format_type = ZeroRunsFormat
-
-    def encode(self, values: ArrayLike) -> EncodedWeights:
-        return encode_pairs(plan_pairs(values, self.format.rules), self.format.rules)
-
-    def decode(self, encoded: EncodedWeights) -> NDArray[Any]:
-        return self.decode_blocks(encoded, 0, encoded.entries.size).reshape(encoded.shape)
-
-    def decode_blocks(self, encoded: EncodedWeights, first: int, last: int) -> NDArray[Any]:
-        return decode_pairs(encoded, self.format.rules, first, last)
-
-    def size_bits(self, values: ArrayLike) -> int:
-        return pair_bits(plan_pairs(values, self.format.rules))

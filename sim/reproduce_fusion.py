@@ -15,7 +15,7 @@ from sim.reproduce_weights import fusion_sections
 from sim.section import Section
 from sim.small_resnet import RESNET18_WEIGHTS
 from sim.torch_fit import check_torch
-from sim.train_resnet import head_only, resnet
+from sim.train_resnet import HEAD, head_only, resnet, schedule_of
 
 __all__ = ["fusion_chapter"]
 
@@ -91,6 +91,9 @@ def _method_section(tasks: Sequence[Learned], quick: bool) -> Section:
         found = [f"{value:.2f}" for value in measured.get(row.method, ())] or ["" for _ in names]
         paper = f"{row.cifar100_percent:.2f}", f"{row.cifar10_percent:.2f}"
         rows.append((row.method, row.formula, told, stored, *paper, *found))
+    schedules = [schedule_of(task.data, _QUICK_STEPS) if quick else schedule_of(task.data) for task in tasks]
+    first = schedules[0]
+    epochs = ", ".join(f"{name} {one.epochs} epochs" for name, one in zip(names, schedules, strict=True))
     notes = (
         f"Sizes: two tasks' convolutions of the real ResNet-18, {RESNET18_WEIGHTS:,} weights: told by the paper's "
         "formula (alpha 32 bits for a weight, beta and s 1, e 8), and what the method really stores.",
@@ -98,6 +101,8 @@ def _method_section(tasks: Sequence[Learned], quick: bool) -> Section:
         "28 x 28 pixels; CIFAR-10 and CIFAR-100 are not to be had. Data: "
         + "; ".join(t.data.source for t in tasks)
         + ".",
+        f"Trained with Adam, rate {first.rate:g} falling as half a cosine, batches of {first.batch}: {epochs}; heads "
+        f"alone {HEAD.epochs} epochs. No epoch is chosen by the test pictures: a run's last weights are told.",
         "Classifier only: a new head on A's network. Bit planes: 16 bits each. Piggyback's binary masks are counted, "
         "not trained: one bit a weight and task.",
     )

@@ -17,6 +17,9 @@ def findings(summary: SimulationSummary) -> list[str]:
         f"{coded.layers_by_bottleneck[bound]} of {len(summary.layers)} layers are bound by {bound}; the array does "
         f"{100 * coded.utilization:.0f} % of the MACs it could ({100 * raw.utilization:.0f} % without codecs)"
     )
+    constant_ms = summary.accelerator["software"]["image_ms"]
+    if constant_ms:
+        found.append(f"{constant_ms:g} ms of an image are in no layer")
     codec_pj = sum(layer.codec_pj for layer in summary.layers)
     saved_pj = raw.dram_energy_pj - coded.dram_energy_pj
     if codec_pj and saved_pj > 0:

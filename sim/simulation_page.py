@@ -86,6 +86,8 @@ def _change(before: float, after: float) -> str:
     if not before:
         return "none"
     percent = 100 * (after / before - 1)
+    if abs(percent) < 0.05:
+        return "no change"
     return f"{abs(percent):.1f} % {'less' if percent < 0 else 'more'}"
 
 

@@ -13,14 +13,20 @@ from sim.small_resnet import CONVOLUTIONS, FEATURES, Norm, Weights, resnet_featu
 from sim.torch_fit import Schedule, distance, fit, predict, scaled
 from sim.trained import cached
 
-__all__ = ["TASK_STEPS", "accuracy_pct", "head_only", "resnet"]
+__all__ = ["HEAD", "TASK_STEPS", "accuracy_pct", "head_only", "resnet", "schedule_of"]
 
 TASK_STEPS = 1000
 """Steps of training, about: two epochs of 60,000 pictures in batches of 128, up to ten epochs of fewer pictures."""
 
 _RATE = 2e-3
 _MOST_EPOCHS = 10  # of few pictures
-_HEAD = Schedule(10, 2e-3)
+HEAD = Schedule(10, 2e-3)
+"""How a head alone is trained."""
+
+
+def schedule_of(data: Dataset, steps: int = TASK_STEPS) -> Schedule:
+    """How `resnet` trains for a task."""
+    return Schedule(min(_MOST_EPOCHS, max(1, round(steps * 128 / len(data.train)))), _RATE)
 
 
 def resnet(data: Dataset, seed: int = 0, steps: int = TASK_STEPS) -> Weights:
@@ -31,7 +37,7 @@ def resnet(data: Dataset, seed: int = 0, steps: int = TASK_STEPS) -> Weights:
     ValueError
         If the run is not cached and torch is not installed.
     """
-    schedule = Schedule(min(_MOST_EPOCHS, max(1, round(steps * 128 / len(data.train)))), _RATE)
+    schedule = schedule_of(data, steps)
     key = ("small-resnet", CONVOLUTIONS, data.source, schedule, seed)
     return _weights(cached(f"resnet-{data.name}-{seed}".lower(), key, lambda: _train(data, schedule, seed)))
 
@@ -70,7 +76,7 @@ def head_only(data: Dataset, other: Weights, told: str) -> Weights:
     ValueError
         If the run is not cached and torch is not installed.
     """
-    key = ("head", CONVOLUTIONS, data.source, told, TASK_STEPS, _HEAD)
+    key = ("head", CONVOLUTIONS, data.source, told, TASK_STEPS, HEAD)
     arrays = cached(f"head-{data.name}-on-{told}".lower(), key, lambda: _train_head(data, other))
     return Weights(other.convolutions, other.norms, arrays["head"], arrays["bias"])
 
@@ -86,7 +92,7 @@ def _train_head(data: Dataset, other: Weights) -> dict[str, NDArray[Any]]:
     def loss(batch: Any) -> Any:
         return distance(torch.nn.functional.linear(features[batch], head, bias), labels[batch])
 
-    fit([head, bias], loss, len(labels), _HEAD, 0)
+    fit([head, bias], loss, len(labels), HEAD, 0)
     return {"head": head.detach().numpy(), "bias": bias.detach().numpy()}
 
 

@@ -23,9 +23,11 @@ __all__ = ["PairTensor", "pair_cycles"]
 _WORD_BITS, _ENTRY_BITS, _LEVEL_BITS, _COUNT_BITS, _HEADER_BITS = 64, 32, 32, 8, 25
 # Bits of the window, and most bits of a cycle's first, second and third codeword.
 _WINDOW_BITS, _SECOND_BITS, _THIRD_BITS, _REACH_BITS = 21, 8, 5, 32
+# After more bits, tables are read a cycle later.
+_VIEW_BITS = 10
 # Cycles behind a table's steps, and 1 for each codeword.
 _TABLE_CYCLES = 18
-_LOAD, _LOADED, _ENTRIES, _FILL, _BLOCK, _CODEWORDS, _PADDING, _DRAIN, _SETTLED, _REPORT = range(10)
+_LOAD, _LOADED, _ENTRIES, _FILL, _BLOCK, _MEASURE, _CODEWORDS, _PADDING, _REST, _DRAIN, _SETTLED, _REPORT = range(12)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def _tables(tensor: PairTensor) -> tuple[tuple[CodeTable, CodeTable], NDArray[np
     if np.dtype(encoded.dtype).kind == "f":
         levels = reader.read_bits(_COUNT_BITS)
         reader.read_bits(_LEVEL_BITS * levels)
-        reads += [_COUNT_BITS, *[_LEVEL_BITS] * levels]
+        reads += [_COUNT_BITS, *([_LEVEL_BITS] * levels or [0])]
     has_weights = True
     if tensor.limit:
         has_weights = bool(reader.read_bits(1))
@@ -150,9 +152,11 @@ def _run(reads, stops, sizes, advances, escapes, shape, order, beats):  # type: 
     """Step the core through one tensor; fill `beats` and return the cycle in which the next order is taken."""
     count, words, lanes, slots = shape
     cycle, state = order + 4, _LOAD
-    # The body: words in sight, place in the first of them.
+    # The body: words in sight; place in the first of them, or in the second until they move on.
     low = high = spare = drained = False
     left, place = words, 0
+    # Of the cycle before: whether the body was ready, and what was taken.
+    ready_before, taken_before = False, 0
     # Codewords that were read and their position; what is next of tables, entry points, blocks.
     symbol, position, read_next, block = 0, 0, 0, 0
     # The stages between, and the expander.
@@ -162,7 +166,8 @@ def _run(reads, stops, sizes, advances, escapes, shape, order, beats):  # type: 
     fill, missing, active, sent = 0, count, True, 0
     while state != _REPORT:
         ended = left == 0 and not spare
-        ready = (low and high) or (ended and not high)
+        passed = place >= _WORD_BITS
+        ready = ((high and spare) or ended) if passed else ((low and high) or (ended and not high))
         end = fill + stage_count[4]
         last = missing <= lanes
         emits = active and stage_valid[4] and (stage_finish[4] or end >= lanes)
@@ -172,7 +177,7 @@ def _run(reads, stops, sizes, advances, escapes, shape, order, beats):  # type: 
 
         take, part, read, weights, finish, following = 0, False, False, 0, False, state
         if state == _LOAD:
-            if reads[read_next] == 0 or ready:
+            if reads[read_next] == 0 or (ready_before and taken_before <= _VIEW_BITS):
                 take = reads[read_next]
                 read_next += 1
                 if read_next == reads.size:
@@ -189,9 +194,11 @@ def _run(reads, stops, sizes, advances, escapes, shape, order, beats):  # type: 
             if ready:
                 take, following = _WINDOW_BITS, _BLOCK
         elif state == _BLOCK:
+            following = _MEASURE
+        elif state == _MEASURE:
             following = _CODEWORDS
         elif state == _CODEWORDS:
-            if step and ready:
+            if step and ready_before:
                 read = True
                 alone = stops[block] - position < _REACH_BITS
                 for slot in range(slots):
@@ -211,6 +218,8 @@ def _run(reads, stops, sizes, advances, escapes, shape, order, beats):  # type: 
                     finish = block == stops.size
                     following = _PADDING if finish else _BLOCK
         elif state == _PADDING:
+            following = _REST
+        elif state == _REST:
             following = _DRAIN
         elif state == _DRAIN:
             if drained:
@@ -218,7 +227,7 @@ def _run(reads, stops, sizes, advances, escapes, shape, order, beats):  # type: 
         elif state == _SETTLED and not active:
             following = _REPORT
 
-        moves = not low or place + take >= _WORD_BITS or (part and place != 0)
+        moves = not low or passed or (part and place % _WORD_BITS != 0)
         accept = left > 0 and (state == _DRAIN or not spare)
         if moves:
             low = high
@@ -228,7 +237,8 @@ def _run(reads, stops, sizes, advances, escapes, shape, order, beats):  # type: 
             left -= 1
             drained = left == 0
             spare = spare or state != _DRAIN
-        place = 0 if part else (place + take) % _WORD_BITS
+        place = 0 if part else place % _WORD_BITS + take
+        ready_before, taken_before = ready, take
 
         if go:
             beats[sent] = cycle

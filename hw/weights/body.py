@@ -9,13 +9,15 @@ from hw.packet import Packet
 from hw.weights.ports import POSITION_BITS
 from hw.weights.sums import less_one, shifted, total
 
-__all__ = ["BODY_WORDS_BITS", "PART_WORDS_BITS", "PLACE_BITS", "SIGHT_BITS", "WORD_BITS", "BodyReader"]
+__all__ = ["BODY_WORDS_BITS", "PART_WORDS_BITS", "PLACE_BITS", "SIGHT_BITS", "TAKEN_BITS", "WORD_BITS", "BodyReader"]
 
 PLACE_BITS = 6
 """Bits of a place in a word."""
 WORD_BITS = 1 << PLACE_BITS
-SIGHT_BITS = 32
-"""Bits that are seen at once, and most that are taken at once: a centroid, an entry point."""
+SIGHT_BITS = 42
+"""Bits that are seen at once."""
+TAKEN_BITS = 32
+"""Most bits that are taken at once: a centroid, an entry point."""
 BODY_WORDS_BITS = POSITION_BITS - PLACE_BITS + 2
 """Bits of a number of words of all parts together."""
 PART_WORDS_BITS = 9
@@ -23,10 +25,10 @@ PART_WORDS_BITS = 9
 
 
 class BodyReader(wiring.Component):
-    """Words of a tensor in, the next 32 bits out.
+    """Words of a tensor in, the next bits out.
 
-    Two words are in sight and one waits. Bits are taken by telling the place behind them. As many words are asked for
-    as the tensor has; behind them, zeros can be taken without end.
+    Two words are in sight and one waits. As many words are asked for as the tensor has; behind them, zeros can be taken
+    without end. What is taken is added to the place in the next cycle, so that a decoder has its own cycle for itself.
 
     Members
     -------
@@ -37,12 +39,15 @@ class BodyReader(wiring.Component):
         The next bits, and whether they are there.
     place, word : Out
         Where they begin: bit of the word, word of the part.
-    take, behind : In
-        Go on to place `behind`, with a bit more; only if `ready`.
+    take, size : In
+        So many bits are taken, 32 at most; only if `ready`.
+    stepped : Out
+        What was taken in the cycle before.
     part : In
-        Go on to the next word, if this one is begun, and count from there.
+        Go on to the next word, if this one is begun, and count from there; only where words begin or two cycles after
+        the last bits were taken.
     rest : Out
-        A bit of what `part` would leave behind is set.
+        A bit of what `part` would leave behind is set; three cycles after the last bits were taken.
     dry, short : Out
         Nothing is in sight but zeros behind the tensor's words; none come after the word in sight, though they should.
         `dry` is set for both.
@@ -65,7 +70,8 @@ class BodyReader(wiring.Component):
                 "place": Out(PLACE_BITS),
                 "word": Out(PART_WORDS_BITS),
                 "take": In(1),
-                "behind": In(PLACE_BITS + 1),
+                "size": In(range(TAKEN_BITS + 1)),
+                "stepped": Out(range(TAKEN_BITS + 1)),
                 "part": In(1),
                 "rest": Out(1),
                 "dry": Out(1),
@@ -83,20 +89,27 @@ class BodyReader(wiring.Component):
         has_low, has_high, has_spare = Signal(), Signal(), Signal()
         left, wanted, ended = Signal(BODY_WORDS_BITS), Signal(), Signal()
         accept, last, moves, fills = Signal(), self.i.payload.last, Signal(), Signal()
-        place, word = Signal(PLACE_BITS), Signal(PART_WORDS_BITS)
+        # The place before the latest step; behind it, perhaps in the next word.
+        place, at, took = Signal(PLACE_BITS), Signal(PLACE_BITS + 1), Signal()
+        step = Signal.like(self.size, reset_less=True)
+        word, passed, tail = Signal(PART_WORDS_BITS), Signal(), Signal(SIGHT_BITS - 1)
         m.d.comb += [
-            self.place.eq(place),
-            self.word.eq(word),
+            self.stepped.eq(step & took.replicate(len(step))),
+            at.eq(total(place, self.stepped, len(at))),
+            passed.eq(at[-1]),
+            self.place.eq(at),
+            self.word.eq(total(word, Const(0), len(word), passed)),
             self.i.ready.eq(Mux(self.drain, ~self.drained, wanted & ~has_spare)),
             accept.eq(self.i.valid & self.i.ready),
-            moves.eq(~has_low | (self.take & self.behind[-1]) | (self.part & (place != 0))),
+            moves.eq(~has_low | passed | (self.part & (self.place != 0))),
             fills.eq(moves | ~has_high),
             ended.eq(~wanted & ~has_spare),
-            self.ready.eq((has_low & has_high) | (ended & ~has_high)),
-            self.short.eq(ended & ~has_high & self.cut),
-            self.dry.eq((ended & ~has_high & ~has_low) | self.short),
+            self.ready.eq(Mux(passed, has_high & has_spare | ended, (has_low & has_high) | (ended & ~has_high))),
+            self.short.eq(ended & self.cut & (passed | ~has_high)),
+            self.dry.eq((ended & ~has_high & (passed | ~has_low)) | self.short),
+            tail.eq(spare & has_spare.replicate(len(tail))),
         ]
-        m.d.comb += self.sight.eq(shifted(m, Cat(low, high[: SIGHT_BITS - 1]), place, SIGHT_BITS))
+        m.d.comb += self.sight.eq(shifted(m, Cat(low, high, tail), at, SIGHT_BITS))
 
         with m.If(moves):
             m.d.sync += [low.eq(high), has_low.eq(has_high)]
@@ -111,15 +124,11 @@ class BodyReader(wiring.Component):
         with m.If(accept):
             m.d.sync += self.drained.eq(last)
             m.d.sync += self.over.eq(self.drain)
+        m.d.sync += [place.eq(at), step.eq(self.size), took.eq(self.take), word.eq(self.word)]
         with m.If(self.part):
-            m.d.sync += [place.eq(0), word.eq(0)]
-        with m.Elif(self.take):
-            m.d.sync += [
-                place.eq(self.behind),
-                word.eq(Mux(self.behind[-1], total(word, Const(0), len(word), 1), word)),
-            ]
+            m.d.sync += [place.eq(0), took.eq(0), word.eq(0)]
         with m.If(self.start):
-            m.d.sync += [place.eq(0), word.eq(0), left.eq(self.words), wanted.eq(self.words != 0)]
+            m.d.sync += [place.eq(0), took.eq(0), word.eq(0), left.eq(self.words), wanted.eq(self.words != 0)]
             m.d.sync += [self.drained.eq(self.words == 0), self.cut.eq(0), self.over.eq(0)]
             m.d.sync += [has_low.eq(0), has_high.eq(0), has_spare.eq(0), high.eq(0)]
 
@@ -131,5 +140,5 @@ class BodyReader(wiring.Component):
         for k, byte in enumerate(bytes_of):
             behind = any_of([byte[j] & (place[:3] <= j) for j in range(8)])
             parts.append(Mux(place[3:] == k, behind, begun[k] & byte.any()))
-        m.d.comb += self.rest.eq(has_low & (place != 0) & any_of(parts))
+        m.d.sync += self.rest.eq(has_low & (place != 0) & any_of(parts))
         return m

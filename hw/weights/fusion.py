@@ -130,7 +130,7 @@ class Fusion(wiring.Component):
         order = Signal(FusionOrder(), reset_less=True)
         chosen = order.selection
         fault, position = Signal(Fault), Signal(POSITION_BITS, reset_less=True)
-        step, go, final, zeros = Signal(), Signal(), Signal(), Signal()
+        step, go, final, zeros = Signal(), Signal(), Signal(reset_less=True), Signal()
         sent, sends_last, closed, ranged = Signal(), Signal(), Signal(), Signal()
 
         def fail(kind: Fault, where) -> None:
@@ -146,7 +146,6 @@ class Fusion(wiring.Component):
         needs, starved, used_bits, eaten = Signal(), Signal(), Signal(POSITION_BITS), Signal(place_bits + 1)
         m.d.comb += [
             zeros.eq(fault != Fault.NONE),
-            final.eq(beats_left == 0),
             eaten.eq(Mux(final, tail_bits, beat_bits)),
             behind.eq(total(place, eaten, place_bits + 1)),
             needs.eq(behind[-1]),
@@ -167,10 +166,12 @@ class Fusion(wiring.Component):
                 with m.If(self.order.valid):
                     m.next = "Begin"
             before = Signal(COUNT_BITS)
+            whole, part = order.count[lane_bits:], order.count[:lane_bits]
             m.d.comb += before.eq(less_one(order.count))
             with m.State("Begin"):
                 m.d.sync += [
                     beats_left.eq(before >> lane_bits),
+                    final.eq((whole == 0) | ((whole == 1) & ~part.any())),
                     tail.eq(before),
                     beat_bits.eq(chosen.width << lane_bits),
                     tail_bits.eq(chosen.width * more_one(Cat(before[:lane_bits], 0))),
@@ -186,7 +187,7 @@ class Fusion(wiring.Component):
                     self.i.ready.eq(step & ~zeros & needs & ~starved),
                 ]
                 with m.If(go):
-                    m.d.sync += [place.eq(behind), beats_left.eq(less_one(beats_left))]
+                    m.d.sync += [place.eq(behind), beats_left.eq(less_one(beats_left)), final.eq(beats_left == 1)]
                     with m.If(starved):
                         fail(Fault.SHORT, Cat(Const(0, place_bits), next_word))
                     with m.If(final):

@@ -16,20 +16,25 @@ codeword plus `base_l` is its place in the order of codewords; a memory holds th
 (hw/weights/code_loader.py fills it).
 """
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from golden.weights.canonical import LONGEST, MOST_SYMBOLS
+from hw.bits import any_of
 from hw.weights.sums import not_below, shifted, total
 
-__all__ = ["INDEX_BITS", "LONGEST_OF_SLOT", "SIZE_BITS", "WINDOW_BITS", "Code", "CodeIndex", "CodeWindow"]
+__all__ = ["INDEX_BITS", "LONGEST_OF_SLOT", "SIGHT_BITS", "SIZE_BITS", "WINDOW_BITS", "Code", "CodeIndex", "CodeWindow"]
 
 LONGEST_OF_SLOT = (LONGEST, 8, 5)
 """Most bits of the first, second and third codeword of a cycle; the second begins within as many as it may have."""
 WINDOW_BITS = 21
-"""Bits in sight: two of 8 and one of 5, or one of 15."""
+"""Bits that codewords are found in: two of 8 and one of 5, or one of 15."""
+SIGHT_BITS = 2 * WINDOW_BITS
+"""Bits of which the next cycle's are chosen."""
 SIZE_BITS = bits_for(WINDOW_BITS)
 INDEX_BITS = ceil_log2(MOST_SYMBOLS)
 
@@ -56,12 +61,29 @@ def _pick(values: list[Value], select: Value) -> Value:
     return Mux(select[-1], _pick(values[half:], select[:-1]), _pick(values[:half], select[:-1]))
 
 
-def _count(flags: list[Value], values: list[Value]) -> Value:
-    """``values[n]`` where the first n of `flags` are set, and no other."""
-    if len(values) == 1:
-        return values[0]
-    half = len(values) // 2
-    return Mux(flags[half - 1], _count(flags[half:], values[half:]), _count(flags[: half - 1], values[:half]))
+def _marks(longer: list[Value]) -> list[Value]:
+    """Of lengths 1, 2, ...: which it is, where all below are `longer` and it is not; none if all are."""
+    return [~longer[0], *(below & ~here for below, here in pairwise(longer))]
+
+
+def _number(flags: list[Value]) -> Value:
+    """How many of the ``2**n - 1`` flags are set, of which the first are."""
+    half = len(flags) // 2
+    if not half:
+        return flags[0]
+    low, high = _number(flags[:half]), _number(flags[half + 1 :])
+    return Cat((low & ~flags[half].replicate(len(low))) | high, flags[half])
+
+
+def _among(marks: list[Value], values: list[Value]) -> Value:
+    """The value that is marked, zero if none is: all at once, where a tree of choices would be three gates a choice."""
+    bits = max(len(value) for value in values)
+    return any_of(
+        [
+            Cat(value, Const(0, bits - len(value))) & mark.replicate(bits)
+            for mark, value in zip(marks, values, strict=True)
+        ]
+    )
 
 
 class CodeIndex(wiring.Component):
@@ -130,9 +152,11 @@ class CodeWindow(wiring.Component):
     Members
     -------
     sight : In
-        The next bits of the stream.
-    second, dense : In
-        Whether the first codeword is of the second code; whether all are.
+        The next bits of the stream; codewords lie in the first `WINDOW_BITS` of them.
+    open, dense : In
+        A block begins in the next cycle; whether all its codewords are of the second code.
+    take : In
+        Go on behind the codewords that are taken.
     alone : In
         Take no more than the first codeword.
     codes : In
@@ -146,12 +170,12 @@ class CodeWindow(wiring.Component):
         Which of them are of the second code.
     sizes : Out
         Bits of each less 1.
-    unknown : Out
-        The first is no codeword.
+    longer : Out
+        Which numbers of bits, from 1 on, are less than the first one's; all if it is no codeword.
     size : Out
         Bits of all that are taken.
-    next_second : Out
-        Which code goes on.
+    following : Out
+        The bits behind them.
     indices : Out
         One step later: their places in the order of codewords.
     """
@@ -162,9 +186,10 @@ class CodeWindow(wiring.Component):
         self.slots = slots
         super().__init__(
             {
-                "sight": In(WINDOW_BITS),
-                "second": In(1),
+                "sight": In(SIGHT_BITS),
+                "open": In(1),
                 "dense": In(1),
+                "take": In(1),
                 "alone": In(1),
                 "codes": In(Code()).array(2),
                 "escapes": In(1),
@@ -174,83 +199,105 @@ class CodeWindow(wiring.Component):
                 "taken": Out(slots),
                 "seconds": Out(slots),
                 "sizes": Out(ceil_log2(LONGEST)).array(slots),
-                "unknown": Out(1),
+                "longer": Out(LONGEST),
                 "size": Out(SIZE_BITS),
-                "next_second": Out(1),
+                "following": Out(WINDOW_BITS),
                 "indices": Out(INDEX_BITS + 1).array(slots),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        # Codes take turns, so the third codeword's is the first's.
-        others = self.dense | ~self.second
-        even, odd = self._limits(m, "even", self.second), self._limits(m, "odd", others)
-        turns = [self.second, others, self.second]
+        # Codes take turns, so the third codeword's is the first's. Their limits are chosen a cycle ahead.
+        second, others, following_second = Signal(), Signal(), Signal()
+        m.d.comb += others.eq(self.dense | ~second)
+        turns = [second, others, second]
+        next_second = (self.dense & self.open) | (following_second & ~self.open)
+        even, odd = self._limits("even"), self._limits("odd")
+        with m.If(self.open | self.take):
+            m.d.sync += second.eq(next_second)
+            for limits, turn in ((even, next_second), (odd, self.dense | ~next_second)):
+                for limit, pair in zip(
+                    limits, zip(*(self._limits_of(code) for code in self.codes), strict=True), strict=True
+                ):
+                    m.d.sync += limit.eq(Mux(turn, pair[1], pair[0]))
 
-        # What is found at the place of each codeword: whether it is none, or the escape, its length, where it ends.
-        window, short = self.sight, LONGEST_OF_SLOT[1]
+        # What is found at the place of each codeword: its length in unary, whether it is the escape, where it ends.
+        window, (_, short, least) = self.sight, LONGEST_OF_SLOT
         longer = self._longer(m, window, even, LONGEST, "first")
-        found, seen = [self._found(window, longer, 0)], [window[:LONGEST]]
+        marks = _marks(longer)
+        found = [self._found(window, longer, 0, 0)]
         if self.slots > 1:
             flags = [self._longer(m, window[n:], odd, short, f"second_{n}") for n in range(1, short + 1)]
-            at = [self._found(window[n:], flags[n - 1], n) for n in range(1, short + 1)]
-            found.append(_count(longer[: short - 1], at))
-            seen.append(_count(longer[: short - 1], [window[n : n + short] for n in range(1, short + 1)]))
+            at = [self._found(window[n:], flags[n - 1], n, n) for n in range(1, short + 1)]
+            found.append(_among(marks[:short], at))
         if self.slots > 2:
             # The first two end 2 to 16 bits behind the beginning. Chosen by both lengths and not by their sum.
-            least = LONGEST_OF_SLOT[2]
-            at = [Const(0, 1)] * 2
+            third = {}
             for n in range(2, 2 * short + 1):
-                here = Signal(len(found[0]), name=f"third_{n}")
-                value = self._found(window[n:], self._longer(m, window[n:], even, least, f"third_{n}"), n)
-                m.d.comb += here.eq(value)
-                at.append(here[: len(value)])
-            behind = [_count(flags[n - 1][: short - 1], at[n + 1 : n + short + 1]) for n in range(1, short + 1)]
-            found.append(_count(longer[: short - 1], behind))
-            seen.append(shifted(m, window, found[1][-SIZE_BITS:], least))
+                longer_here = self._longer(m, window[n:], even, least, f"third_{n}")
+                third[n] = self._found(window[n:], longer_here, n, n)
+            behind = [
+                _among(_marks(flags[n - 1]), [third[n + size] for size in range(1, short + 1)])
+                for n in range(1, short + 1)
+            ]
+            found.append(_among(marks[:short], behind))
 
-        going: Value = Const(1, 1)
+        # What follows the codewords that are taken: where they end, which code goes on, the bits.
+        follows: Value = Const(1, 1)
+        escaping: Value = Const(0, 1)
+        reached: Value = Const(0, 1)
+        sight = window
         for k in range(self.slots):
-            bits, size_bits = LONGEST_OF_SLOT[k], ceil_log2(LONGEST_OF_SLOT[k])
+            most, size_bits = LONGEST_OF_SLOT[k], ceil_log2(LONGEST_OF_SLOT[k])
             here = Signal(len(found[k]), name=f"found_{k}")
             m.d.comb += here.eq(found[k])
-            unknown, is_escape = here[0], here[1]
-            size_less_1, end = here[2 : 2 + size_bits], here[-SIZE_BITS:]
-            escaping, after = Signal(name=f"escaping_{k}"), Signal(name=f"after_{k}")
-            if k == 0:
-                m.d.comb += self.unknown.eq(unknown)
-            else:
-                going = going & ~unknown
+            longer_here, end = [here[n] for n in range(most)], here[-SIZE_BITS:]
+            unknown, may = longer_here[-1], follows & ~escaping
             if k == 1:
-                going = going & ~self.alone & ~longer[LONGEST_OF_SLOT[1] - 1]
-            m.submodules[f"index_{k}"] = index = CodeIndex(bits)
+                may = may & ~self.alone & ~longer[short - 1]
+            follows, escaping = Signal(name=f"follows_{k}"), Signal(name=f"escaping_{k}")
+            size_less_1 = Signal(size_bits, name=f"size_less_1_{k}")
+            padded = [*longer_here, *[Const(0, 1)] * (1 << size_bits)][: (1 << size_bits) - 1]
+            after = self.dense | (Mux(unknown, turns[k], ~turns[k] & ~escaping) if k else ~turns[k] & ~escaping)
+            reached = Mux(may, Cat(end, after), reached) if k else Cat(end, after)
+            m.submodules[f"index_{k}"] = index = CodeIndex(most)
             m.d.comb += [
-                escaping.eq(is_escape & ~turns[k]),
-                after.eq(self.dense | (~turns[k] & ~escaping)),
-                index.sight.eq(seen[k]),
+                escaping.eq(here[most] & ~turns[k]),
+                follows.eq(may & ~unknown if k else 1),
+                size_less_1.eq(_number(padded)),
+                index.sight.eq(sight),
                 index.size_less_1.eq(size_less_1),
                 index.second.eq(turns[k]),
                 *(index.codes[n].eq(self.codes[n]) for n in range(2)),
                 index.step.eq(self.step),
-                self.taken[k].eq(going),
+                self.taken[k].eq(follows),
                 self.seconds[k].eq(turns[k]),
                 self.sizes[k].eq(size_less_1),
                 self.indices[k].eq(index.index),
             ]
-            with m.If(going):
-                m.d.comb += [self.size.eq(end), self.next_second.eq(after)]
-            going = going & ~escaping
+            # The longest codewords are alone.
+            bits = WINDOW_BITS + sum(LONGEST_OF_SLOT[k + 1 : self.slots])
+            values = [sight[n : n + (bits if n <= short else WINDOW_BITS)] for n in range(1, most + 1)]
+            behind_it = _marks(longer_here)
+            if k:
+                behind_it = [mark & may for mark in behind_it] + [~follows]
+                values.append(sight[:bits])
+            sight = Signal(bits, name=f"behind_{k}")
+            m.d.comb += sight.eq(_among(behind_it, values))
+        m.d.comb += [
+            self.longer.eq(Cat(longer)),
+            Cat(self.size, following_second).eq(reached),
+            self.following.eq(sight),
+        ]
         return m
 
-    def _limits(self, m: Module, name: str, second: Value) -> list[Value]:
-        """The limits of the code whose turn it is."""
-        limits = []
-        for length in range(1, LONGEST + 1):
-            limit = Signal(length + 1, name=f"{name}_limit_{length}")
-            m.d.comb += limit.eq(Mux(second, self.codes[1][f"limit_{length}"], self.codes[0][f"limit_{length}"]))
-            limits.append(limit)
-        return limits
+    def _limits(self, name: str) -> list[Signal]:
+        """Registers for the limits of the code whose turn it is."""
+        return [Signal(length + 1, name=f"{name}_limit_{length}", reset_less=True) for length in range(1, LONGEST + 1)]
+
+    def _limits_of(self, code) -> list[Value]:
+        return [code[f"limit_{length}"] for length in range(1, LONGEST + 1)]
 
     def _longer(self, m: Module, sight: Value, limits: list[Value], longest: int, name: str) -> list[Value]:
         """For each length up to `longest`, whether the codeword has more bits; by the last, it is none of these."""
@@ -261,13 +308,13 @@ class CodeWindow(wiring.Component):
             flags.append(flag)
         return flags
 
-    def _found(self, sight: Value, longer: list[Value], begin: int) -> Value:
-        """The codeword at the beginning of `sight`: is it none, is it the escape, size less 1, where it ends."""
+    def _found(self, sight: Value, longer: list[Value], begin: int, end: int) -> Value:
+        """The codeword at the beginning of `sight`: length in unary, is it the escape, where it ends.
+
+        One that is none ends at `end`.
+        """
         longest = len(longer)
-        size_bits = ceil_log2(longest)
-        padded = [*longer, *[Const(0, 1)] * (1 << size_bits)][: (1 << size_bits) - 1]
-        sizes = [Const(n, size_bits) for n in range(1 << size_bits)]
-        ends = [Const(begin + n + 1, SIZE_BITS) for n in range(1 << size_bits)]
         other = (sight[:longest] ^ self.escape[:longest]) & self.escape_mask[:longest]
         is_escape = self.escapes & ~other.any()
-        return Cat(longer[-1], is_escape, _count(padded, sizes), _count(padded, ends))
+        ends = [Const(begin + n + 1, SIZE_BITS) for n in range(longest)] + [Const(end, SIZE_BITS)]
+        return Cat(*longer, is_escape, _among([*_marks(longer), longer[-1]], ends))

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.crc import crc_step
 from hw.packet import Packet
 from hw.weights.ports import POSITION_BITS, Fault
+from hw.weights.sums import more_one, not_below, total
 
 __all__ = ["BUS_BITS", "WORDS_BITS", "WORD_BITS", "BodyBeat", "Intake"]
 
@@ -100,7 +101,7 @@ class Intake(wiring.Component):
         held, has_held, ended = Signal(WORD_BITS, reset_less=True), Signal(), Signal()
         low, high = (self.i.payload.data.symbols[k] for k in range(2))
         pair, accept = Signal(), Signal()
-        left, number = (Signal(WORDS_BITS, name=name, reset_less=True) for name in ("left", "number"))
+        left, number = Signal(WORDS_BITS, reset_less=True), Signal(WORDS_BITS - 1, reset_less=True)
         seen = self.seen
         m.d.comb += [
             pair.eq(~self.i.payload.last | self.i.payload.data.tail),
@@ -110,7 +111,7 @@ class Intake(wiring.Component):
         after_low, after_high = Signal(_CHECK_BITS), Signal(_CHECK_BITS)
         m.d.comb += [after_low.eq(crc_step(_Crc32(), state, low)), after_high.eq(crc_step(_Crc32(), after_low, high))]
         with m.If(accept):
-            m.d.sync += [state.eq(Mux(pair, after_high, after_low)), seen.eq(seen + 1 + pair)]
+            m.d.sync += [state.eq(Mux(pair, after_high, after_low)), seen.eq(total(seen, Const(1), WORDS_BITS, pair))]
             m.d.sync += ended.eq(self.i.payload.last)
 
         with m.FSM():
@@ -130,16 +131,16 @@ class Intake(wiring.Component):
                 with m.Else():
                     m.next = "Body"
             with m.State("Head"):
-                one, rest = ~pair | (left == 1), Signal(WORDS_BITS)
-                m.d.comb += [self.i.ready.eq(~ended), rest.eq(left - Mux(one, 1, 2))]
+                one, ends = left == 1, Signal()
+                m.d.comb += [self.i.ready.eq(~ended), ends.eq(one | (pair & (left == 2)))]
                 with m.If(accept):
-                    m.d.sync += [left.eq(rest), number.eq(number + 2)]
-                    m.d.sync += [held.eq(high), has_held.eq(pair & (left == 1))]
-                    with m.If(number == self.kept):
-                        m.d.sync += self.kept_word.eq(low)
-                    with m.If(number + 1 == self.kept):
-                        m.d.sync += self.kept_word.eq(high)
-                    with m.If(rest == 0):
+                    # Two words less, or one: less two and one more.
+                    m.d.sync += left.eq(total(left, Const(-2, WORDS_BITS), WORDS_BITS, ~pair))
+                    m.d.sync += number.eq(more_one(number))
+                    m.d.sync += [held.eq(high), has_held.eq(pair & one)]
+                    with m.If(number == self.kept[1:]):
+                        m.d.sync += self.kept_word.eq(Mux(self.kept[0], high, low))
+                    with m.If(ends):
                         m.d.sync += self.passed.eq(1)
                         m.next = "Body"
                 with m.If(ended):
@@ -191,9 +192,9 @@ class Intake(wiring.Component):
                     m.d.sync += self.fault.eq(Fault.CHECK)
                 with m.If(self.starved & self.feeds):
                     m.d.sync += self.fault.eq(Fault.SHORT)
-                with m.If(seen < self.words):
+                with m.If(~not_below(seen, self.words)):
                     m.d.sync += self.fault.eq(Fault.SHORT)
-                with m.If(seen > self.words):
+                with m.If(~not_below(self.words, seen)):
                     m.d.sync += [self.fault.eq(Fault.LONG), self.position.eq(self.words << 6)]
                 m.next = "Done"
         return m

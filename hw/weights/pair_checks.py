@@ -1,14 +1,15 @@
 """Whether groups of symbols keep to the blocks of their tensor."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from hw.bits import any_of
 from hw.weights.pair_ports import Symbols
 from hw.weights.ports import COUNT_BITS, POSITION_BITS, Fault
 from hw.weights.sparse import offset_bits
-from hw.weights.sums import difference, total
+from hw.weights.sums import cut_difference, difference, less_one, total
 
 __all__ = ["Checked", "PairChecks"]
 
@@ -33,8 +34,8 @@ class PairChecks(wiring.Component):
         A tensor begins; whether a run may end its block.
     step, valid, symbols : In
         A group goes on.
-    fault, position : Out
-        Of this group; where, a cycle later.
+    wrong, fault, position : Out
+        Whether this group has a fault; which, and where, a cycle later.
     """
 
     def __init__(self, slots: int) -> None:
@@ -48,6 +49,7 @@ class PairChecks(wiring.Component):
                 "step": In(1),
                 "valid": In(1),
                 "symbols": In(Checked(slots)),
+                "wrong": Out(1),
                 "fault": Out(Fault),
                 "position": Out(POSITION_BITS),
             }
@@ -57,19 +59,23 @@ class PairChecks(wiring.Component):
         m = Module()
         bits = offset_bits(self.slots)
         symbols = self.symbols
-        # Weights that the block misses, and those of the tensor behind it. A cycle later: the next block's, and those
-        # behind it.
+        # Weights that the block misses, and those of the tensor behind it. A cycle after these: the next block's, and
+        # those behind it. No block ends in the cycle behind another.
         room, behind, next_room = (Signal(COUNT_BITS, name=name) for name in ("room", "behind", "next_room"))
-        next_behind, more = Signal(COUNT_BITS), Signal()
+        next_behind, more, alone, is_last = Signal(COUNT_BITS), Signal(), Signal(), Signal()
         opening, at = Signal(2), Signal(POSITION_BITS)
-        rest = Signal(COUNT_BITS + 1)
-        m.d.comb += [rest.eq(difference(behind, self.entry_weights, COUNT_BITS + 1)), more.eq(behind.any())]
-        with m.If((self.entry_weights == 0) | rest[-1]):
-            m.d.sync += [next_room.eq(behind), next_behind.eq(0)]
-        with m.Else():
-            m.d.sync += [next_room.eq(self.entry_weights), next_behind.eq(rest)]
+        # A block of what is behind, if it is as much.
+        rest, is_less = cut_difference(m, behind, self.entry_weights, "rest")
+        m.d.sync += [alone.eq(self.entry_weights == 0), more.eq(behind.any())]
+        m.d.comb += [
+            is_last.eq(alone | is_less),
+            next_room.eq(Mux(is_last, behind, self.entry_weights)),
+            next_behind.eq(Mux(is_last, 0, rest)),
+        ]
         near, low = Signal(), Signal(bits)
-        m.d.comb += [near.eq(room[bits:] == 0), low.eq(room)]
+        # Of the upper bits one may be owed to the lower ones since the cycle before.
+        owed, upper = Signal(), room[bits:]
+        m.d.comb += [near.eq(Mux(owed, upper == 1, upper == 0)), low.eq(room)]
 
         offsets = [*symbols.offsets, symbols.count]
         places, ahead = [], Signal(range(16 * self.slots + 1))
@@ -82,7 +88,7 @@ class PairChecks(wiring.Component):
             sums = behind_it
         places.append(sums)
 
-        faults = []
+        faults, wrongs = [], []
         for k in range(self.slots):
             full = near & (low == offsets[k])
             over = ~symbols.seconds[k] & near & (offsets[k + 1] > low)
@@ -98,11 +104,20 @@ class PairChecks(wiring.Component):
             with m.Elif((symbols.wrong != Fault.NONE) if k == 0 else 0):
                 m.d.comb += fault.eq(Mux(full, Fault.LONG, symbols.wrong))
             faults.append(fault)
+            wrongs.append(symbols.taken[k] & (full | over | filled | symbols.past[k]))
         at_end = Signal(Fault)
+        early, late = Signal(), Signal()
+        m.d.comb += [
+            early.eq(~near | (low != symbols.count) | (symbols.final & more)),
+            late.eq(~symbols.final & ~more),
+            self.wrong.eq(
+                any_of([*wrongs, ~symbols.taken[0] & (symbols.wrong != Fault.NONE), symbols.ends & (early | late)])
+            ),
+        ]
         with m.If(symbols.ends):
-            with m.If(~near | (low != symbols.count) | (symbols.final & more)):
+            with m.If(early):
                 m.d.comb += at_end.eq(Fault.SHORT)
-            with m.Elif(~symbols.final & ~more):
+            with m.Elif(late):
                 m.d.comb += at_end.eq(Fault.LONG)
         faults.append(at_end)
         found = [(fault.as_value(), place) for fault, place in zip(faults, places, strict=True)]
@@ -122,12 +137,20 @@ class PairChecks(wiring.Component):
         ]
         m.d.comb += self.position.eq(total(at, seen_ahead, POSITION_BITS))
 
+        moves, opened = Signal(), opening[-1]
+        m.d.comb += moves.eq(self.step & self.valid)
+        m.d.sync += opening.eq(Cat(self.start, opening))
+        m.d.sync += owed.eq(0)
+        with m.If(owed):
+            m.d.sync += upper.eq(less_one(upper))
+        with m.If(opened | (moves & symbols.ends)):
+            m.d.sync += upper.eq(next_room[bits:])
+        with m.If(opened | moves):
+            left = difference(low, symbols.count, bits + 1)
+            m.d.sync += room[:bits].eq(Mux(opened | symbols.ends, next_room[:bits], left[:-1]))
+            m.d.sync += owed.eq(left[-1] & ~opened & ~symbols.ends)
+        with m.If(self.start | opened | (moves & symbols.ends)):
+            m.d.sync += behind.eq(Mux(self.start, self.count, next_behind))
         with m.If(self.start):
-            m.d.sync += [behind.eq(self.count), opening.eq(1), at.eq(0)]
-        with m.Else():
-            m.d.sync += opening.eq(opening << 1)
-        with m.If(opening[-1] | (self.step & self.valid & symbols.ends)):
-            m.d.sync += [room.eq(next_room), behind.eq(next_behind)]
-        with m.Elif(self.step & self.valid):
-            m.d.sync += room.eq(difference(room, symbols.count, COUNT_BITS))
+            m.d.sync += at.eq(0)
         return m

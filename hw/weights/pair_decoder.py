@@ -1,13 +1,13 @@
 """The decoder of Huffman codes: dense weights, zero runs and relative indices, with or without a codebook."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.weights.canonical import MOST_SYMBOLS
+from golden.weights.canonical import LONGEST, MOST_SYMBOLS
 from hw.memory import Memory
 from hw.packet import Packet
-from hw.weights.body import BODY_WORDS_BITS, PLACE_BITS, WORD_BITS, BodyReader
+from hw.weights.body import BODY_WORDS_BITS, PLACE_BITS, SIGHT_BITS, TAKEN_BITS, WORD_BITS, BodyReader
 from hw.weights.code_loader import LEVEL_BITS, CodeLoader
 from hw.weights.codebook import Codebook
 from hw.weights.huffman import INDEX_BITS, SIZE_BITS, WINDOW_BITS, CodeWindow
@@ -15,7 +15,7 @@ from hw.weights.pair_checks import Checked, PairChecks
 from hw.weights.pair_ports import Form, PairOrder, Symbols
 from hw.weights.ports import POSITION_BITS, Fault, Report, Weights
 from hw.weights.sparse import RUN_BITS, Expander, offset_bits
-from hw.weights.sums import difference, less_one, not_below, shifted, total
+from hw.weights.sums import carry_save, cut_difference, cut_total, difference, less_one, shifted, total
 
 __all__ = ["PairDecoder"]
 
@@ -34,7 +34,7 @@ class PairDecoder(wiring.Component):
 
     *Stages*: codewords (hw/weights/huffman.py), places in the order of codewords, symbols, sums of runs and centroids,
     checks, beats (hw/weights/sparse.py). Up to `slots` codewords enter in a cycle; the last 31 bits of a block go one
-    codeword at a time, and a block takes one cycle more. A beat leaves in each cycle if there are weights for one.
+    codeword at a time, and a block takes two cycles more. A beat leaves in each cycle if there are weights for one.
     Tensors do not overlap: tables are read while nothing is decoded. sim/timing_pairs.py has the cycles.
 
     *Bad tensors*: everything that golden refuses gives a fault and its bit: of the payload, or, for `Fault.TABLE` and
@@ -108,51 +108,71 @@ class PairDecoder(wiring.Component):
             loader.limit.eq(limit),
             loader.narrow.eq(order.narrow),
             loader.negative.eq(order.negative),
-            loader.sight.eq(body.sight),
-            loader.ready.eq(body.ready),
-            loader.dry.eq(body.dry),
-            loader.place.eq(body.place),
             checks.count.eq(order.count),
             checks.entry_weights.eq(order.entry_weights),
             checks.escape_form.eq(escape_form),
             expander.count.eq(order.count),
         ]
 
-        m.d.sync += dense.eq(order.form == Form.DENSE)
+        unserved, is_final = Signal(), Signal()
+        m.d.sync += [dense.eq(order.form == Form.DENSE), unserved.eq(self._is_wrong(order))]
 
         # What the tensor's report will say; `void`: its weights cannot be told any more.
         fault, position, void = Signal(Fault), Signal(POSITION_BITS), Signal()
+        # Where the body is, and was two cycles before, of which the loader speaks.
         here = Cat(body.place, body.word)
+        before, there = (Signal(len(here), name=name) for name in ("before", "there"))
+        m.d.sync += [before.eq(here), there.eq(before)]
         m.d.comb += [
             self.report.payload.fault.eq(fault),
             self.report.payload.position.eq(position),
             expander.void.eq(void),
-            expander.error.eq(fault != Fault.NONE),
+            expander.error.eq(void | (fault != Fault.NONE)),
         ]
 
         def refuse(kind, where) -> None:
-            with m.If(fault == Fault.NONE):
+            with m.If((fault == Fault.NONE) & ~void):
                 m.d.sync += [fault.eq(kind), position.eq(where)]
 
         symbols, read = Signal(Symbols(slots)), Signal()
-        second, lapsed, final, block = Signal(), Signal(), Signal(), Signal(_ENTRY_BITS)
-        whole = Signal()
-        # The block's end: words behind the one in sight, and bit of that word.
-        end_words, end_place = Signal(POSITION_BITS - PLACE_BITS), Signal(PLACE_BITS)
+        lapsed, final, block = Signal(), Signal(), Signal(_ENTRY_BITS)
+        whole, padded = Signal(), Signal()
+        # Bits of the block from the codewords of the cycle before on.
+        left = Signal(POSITION_BITS)
         stop = Signal(POSITION_BITS)
-        begin, words, held = Signal(POSITION_BITS), Signal(BODY_WORDS_BITS), Signal(WINDOW_BITS)
-        at, next_at = Signal(PLACE_BITS), Signal(PLACE_BITS + 1)
+        begin, held = Signal(POSITION_BITS), Signal(WINDOW_BITS, reset_less=True)
         m.d.comb += [
             points.write_address.eq(block),
             points.write_data.eq(body.sight),
             points.read.eq(1),
             points.read_address.eq(block),
-            stop.eq(Mux(block == order.entries, order.bits, points.read_data)),
-            next_at.eq(total(at, window.size, PLACE_BITS + 1)),
+            stop.eq(Mux(is_final, order.bits, points.read_data)),
         ]
-        following = shifted(m, Cat(held, body.sight), window.size, WINDOW_BITS)
-        begun = Cat(order.table_bits[:PLACE_BITS].any(), order.bits[:PLACE_BITS].any())
-        self._codewords(m, window, body, held, at, second, end_words, end_place, lapsed, final, symbols)
+        measure, is_behind = cut_difference(m, stop, begin, "measure")
+        # What lay behind `held`, or at the loader's place, a cycle ago; what was taken since moves it on.
+        ahead, has_ahead, cut = Signal(SIGHT_BITS, reset_less=True), Signal(), Signal()
+        m.d.sync += is_final.eq(block == order.entries)
+        m.d.sync += [ahead.eq(body.sight), has_ahead.eq(body.ready & ~body.start), cut.eq(body.short)]
+        view = shifted(m, ahead, body.stepped[:SIZE_BITS], TAKEN_BITS)
+        sight = Cat(held, view[:WINDOW_BITS])
+        m.d.comb += [
+            loader.sight.eq(view),
+            # Behind more bits the view is not whole at once.
+            loader.ready.eq(has_ahead & (body.stepped <= SIGHT_BITS - TAKEN_BITS)),
+            loader.dry.eq(body.dry),
+        ]
+        fills, shifts = Signal(), Signal()
+        m.d.comb += window.take.eq(shifts)
+        with m.If(fills | shifts):
+            both = body.sight & fills.replicate(WINDOW_BITS), window.following & (~fills).replicate(WINDOW_BITS)
+            m.d.sync += held.eq(both[0] | both[1])
+        # The size of codewords comes late.
+        others, decodes = Signal.like(body.size), Signal()
+        m.d.comb += [
+            body.size.eq(others | (window.size & decodes.replicate(SIZE_BITS))),
+            body.words.eq(self._words(m, order)),
+        ]
+        self._codewords(m, window, cut, sight, left, body.stepped, lapsed, final, symbols)
         m.d.comb += [window.codes[k].eq(loader.codes[k]) for k in range(2)]
         m.d.comb += [
             window.dense.eq(dense),
@@ -168,36 +188,33 @@ class PairDecoder(wiring.Component):
                 m.d.sync += [order.eq(self.order.payload), fault.eq(Fault.NONE), position.eq(0), void.eq(0)]
                 with m.If(self.order.valid):
                     m.next = "Open"
-            # Words of the body, part by part.
+            # Words of the body: all parts at once, then the sum by halves.
             with m.State("Open"):
-                m.d.sync += words.eq(total(order.table_bits[PLACE_BITS:], order.entries[1:], len(words), begun[0]))
-                m.next = "Add payload"
-            with m.State("Add payload"):
-                m.d.sync += words.eq(total(words, order.bits[PLACE_BITS:], len(words), begun[1]))
+                m.next = "Add"
+            with m.State("Add"):
                 m.next = "Begin"
             with m.State("Begin"):
                 m.d.comb += [
                     body.start.eq(1),
-                    body.words.eq(total(words, Const(0), len(words), order.entries[0])),
                     expander.start.eq(1),
                     checks.start.eq(1),
                 ]
-                m.d.sync += [block.eq(0), whole.eq(0), begin.eq(0), at.eq(0)]
+                m.d.sync += [block.eq(0), whole.eq(0), begin.eq(0)]
                 m.next = "Load"
-                with m.If(self._is_wrong(order)):
+                with m.If(unserved):
                     refuse(Fault.ORDER, 0)
                     m.d.sync += void.eq(1)
                     m.next = "Drain"
                 with m.Elif(order.count == 0):
-                    with m.If(body.words != 0):
+                    with m.If(order.table_bits.any() | order.entries.any() | order.bits.any()):
                         refuse(Fault.LONG, 0)
                     m.next = "Drain"
                 with m.Else():
                     m.d.comb += loader.start.eq(1)
             with m.State("Load"):
-                m.d.comb += [body.take.eq(loader.take), body.behind.eq(loader.behind)]
+                m.d.comb += [body.take.eq(loader.take), others.eq(loader.size)]
                 with m.If(loader.fault != Fault.NONE):
-                    refuse(loader.fault, here)
+                    refuse(loader.fault, there)
                     m.d.sync += void.eq(1)
                     m.next = "Drain"
                 with m.Elif(loader.done):
@@ -205,16 +222,16 @@ class PairDecoder(wiring.Component):
             with m.State("Loaded"):
                 m.d.comb += body.part.eq(1)
                 m.next = "Entries"
-                with m.If(here != order.table_bits):
-                    refuse(Fault.TABLE, here)
+                with m.If(before != order.table_bits):
+                    refuse(Fault.TABLE, before)
                     m.d.sync += void.eq(1)
                     m.next = "Drain"
                 with m.Elif(body.rest):
-                    refuse(Fault.LONG, here)
+                    refuse(Fault.LONG, before)
                     m.d.sync += void.eq(1)
                     m.next = "Drain"
             with m.State("Entries"):
-                m.d.comb += body.behind.eq(body.place + _ENTRY_BITS)
+                m.d.comb += others.eq(_ENTRY_BITS)
                 with m.If(block == order.entries):
                     m.d.comb += body.part.eq(1)
                     m.d.sync += block.eq(0)
@@ -227,48 +244,49 @@ class PairDecoder(wiring.Component):
                     m.d.comb += [body.take.eq(1), points.write.eq(1)]
                     m.d.sync += block.eq(block + 1)
             with m.State("Fill"):
-                m.d.comb += body.behind.eq(WINDOW_BITS)
-                m.d.sync += held.eq(body.sight)
+                m.d.comb += others.eq(WINDOW_BITS)
+                m.d.comb += fills.eq(1)
                 with m.If(body.ready):
                     m.d.comb += body.take.eq(1)
                     m.next = "Block"
             with m.State("Block"):
+                m.next = "Measure"
+            with m.State("Measure"):
                 m.d.sync += [
-                    end_words.eq(difference(stop[PLACE_BITS:], begin[PLACE_BITS:], len(end_words))),
-                    end_place.eq(stop),
-                    lapsed.eq(~not_below(stop, begin)),
+                    left.eq(measure),
+                    lapsed.eq(is_behind),
                     begin.eq(stop),
-                    final.eq(block == order.entries),
+                    final.eq(is_final),
                     block.eq(block + 1),
-                    second.eq(dense),
                 ]
+                m.d.comb += window.open.eq(1)
                 m.next = "Codewords"
             with m.State("Codewords"):
-                m.d.comb += [
-                    read.eq(step & body.ready),
-                    body.behind.eq(total(body.place, window.size, PLACE_BITS + 1)),
-                ]
+                m.d.comb += [read.eq(step & has_ahead), decodes.eq(1)]
                 with m.If(void):
                     m.next = "Drain"
                 with m.Elif(read):
                     with m.If(symbols.wrong != Fault.NONE):
                         m.next = "Drain"
                     with m.Else():
-                        m.d.comb += body.take.eq(1)
-                        m.d.sync += [second.eq(window.next_second), at.eq(next_at), held.eq(following)]
-                        with m.If(next_at[-1]):
-                            m.d.sync += end_words.eq(less_one(end_words))
+                        m.d.comb += [body.take.eq(1), shifts.eq(1)]
                     with m.If(symbols.ends):
                         m.next = "Block"
                         with m.If(final):
                             m.next = "Padding"
             with m.State("Padding"):
                 m.d.sync += whole.eq(1)
-                with m.If(body.rest | held.any()):
+                with m.If(held.any()):
                     refuse(Fault.LONG, order.bits)
+                m.next = "Rest"
+            with m.State("Rest"):
+                m.d.sync += padded.eq(1)
                 m.next = "Drain"
             with m.State("Drain"):
                 m.d.comb += body.drain.eq(1)
+                m.d.sync += padded.eq(0)
+                with m.If(padded & body.rest):
+                    refuse(Fault.LONG, order.bits)
                 with m.If(body.drained):
                     # A stream that was given up has its fault, or it comes with the codewords on their way.
                     with m.If(whole & body.over):
@@ -284,13 +302,13 @@ class PairDecoder(wiring.Component):
                     m.next = "Idle"
 
         found = self._stages(m, window, loader, checks, expander, order, step, read & ~void, symbols)
-        counted = Signal()
-        m.d.sync += counted.eq(found & ~void & (fault == Fault.NONE))
-        with m.If(found & ~void):
+        # What a group is refused for is told a cycle behind its refusal.
+        counted, seen = Signal(), Signal(Fault)
+        m.d.sync += [counted.eq(found & ~void & (fault == Fault.NONE)), seen.eq(checks.fault)]
+        with m.If(found):
             m.d.sync += void.eq(1)
-            refuse(checks.fault, 0)
         with m.If(counted):
-            m.d.sync += position.eq(checks.position)
+            m.d.sync += [fault.eq(seen), position.eq(checks.position)]
         return m
 
     def _is_wrong(self, order):
@@ -303,34 +321,48 @@ class PairDecoder(wiring.Component):
         wrong |= order.codebook
         return wrong | ~order.narrow if self.weight_bits == 8 else wrong
 
-    def _codewords(
-        self, m: Module, window, body, held, at, second, end_words, end_place, lapsed, final, symbols
-    ) -> None:
+    def _words(self, m: Module, order) -> Value:
+        """Words of the body, each part's begun ones included; two cycles later."""
+        table, payload, entries = order.table_bits, order.bits, order.entries
+        begun = [table[:PLACE_BITS].any(), payload[:PLACE_BITS].any(), entries[0]]
+        rows = [table[PLACE_BITS:], payload[PLACE_BITS:], entries[1:], (begun[0] + begun[1])[:2] + begun[2]]
+        sums = [Signal(BODY_WORDS_BITS, name=f"words_{k}", reset_less=True) for k in range(2)]
+        m.d.sync += [one.eq(other) for one, other in zip(sums, carry_save(m, rows, BODY_WORDS_BITS), strict=True)]
+        return cut_total(m, *sums, "words")[0]
+
+    def _codewords(self, m: Module, window, cut, sight, left, had, lapsed, final, symbols) -> None:
         """The codewords in sight, as far as they belong to their block."""
         # While the block's end is not farther than the codewords of a cycle can reach, one codeword is read.
-        left, close, short = Signal(PLACE_BITS + 1), Signal(), Signal()
+        near, far = left[:PLACE_BITS], left[PLACE_BITS:]
+        now, close, short = Signal(PLACE_BITS + 1), Signal(), Signal()
+        is_last, is_next, ends, here = Signal(), Signal(), Signal(), Signal(LONGEST + 1)
         m.d.comb += [
-            left.eq(difference(Cat(end_place, end_words[0]), at, PLACE_BITS + 1)),
-            close.eq(~end_words[1:].any() & (left[_REACH_BITS:] == 0)),
-            short.eq(lapsed | (close & not_below(window.sizes[0], left[:_REACH_BITS]))),
-            window.sight.eq(held),
-            window.second.eq(second),
+            now.eq(difference(near, had, len(now))),
+            is_last.eq(far == 0),
+            is_next.eq(far == 1),
+            close.eq(Mux(now[-1], is_next, is_last) & ~now[_REACH_BITS]),
+            # In unary: as many bits as the block has are less than the codeword's, or are they.
+            *(here[n].eq(now[:_REACH_BITS] == n) for n in range(LONGEST + 1)),
+            short.eq(lapsed | (close & (here[0] | (here[1:] & window.longer).any()))),
+            ends.eq(close & (here[1:] & ~window.longer & Cat(Const(1, 1), window.longer)).any()),
+            window.sight.eq(sight),
             window.alone.eq(close | lapsed),
             symbols.seconds.eq(window.seconds),
             symbols.final.eq(final),
         ]
         m.d.comb += [symbols.sizes[k].eq(window.sizes[k]) for k in range(self.slots)]
-        with m.If(body.short):
+        m.d.sync += near.eq(now)
+        with m.If(now[-1]):
+            m.d.sync += far.eq(less_one(far))
+        with m.If(cut):
             m.d.comb += symbols.wrong.eq(Fault.SHORT)
-        with m.Elif(window.unknown):
+        with m.Elif(window.longer[-1]):
             m.d.comb += symbols.wrong.eq(Fault.CODE)
         with m.Elif(short):
             m.d.comb += symbols.wrong.eq(Fault.SHORT)
         with m.Else():
             m.d.comb += symbols.taken.eq(window.taken)
-            m.d.comb += symbols.ends.eq(
-                close & (total(window.sizes[0], Const(0), _REACH_BITS, 1) == left[:_REACH_BITS])
-            )
+            m.d.comb += symbols.ends.eq(ends)
 
     def _stages(self, m: Module, window, loader, checks, expander, order, step, read, symbols):
         """What becomes of the codewords; whether a fault is found now."""
@@ -386,7 +418,7 @@ class PairDecoder(wiring.Component):
             checks.step.eq(step),
             checks.valid.eq(valid[3]),
             checks.symbols.eq(checked),
-            wrong.eq(valid[3] & (checks.fault != Fault.NONE)),
+            wrong.eq(valid[3] & checks.wrong),
             expander.valid.eq(valid[3] & ~wrong),
             group.present.eq(checked.taken & checked.seconds),
             group.count.eq(checked.count),
@@ -410,8 +442,3 @@ class PairDecoder(wiring.Component):
         ]
         m.d.comb += [codebook.numbers[k].eq(named.values[k]) for k in range(self.slots)]
         return [Mux(order.codebook, codebook.values[k], weights[k].as_signed()) for k in range(self.slots)]
-
-
-def _words(bits):
-    """Words that hold so many bits."""
-    return (bits >> PLACE_BITS) + (bits[:PLACE_BITS] != 0)

@@ -107,19 +107,26 @@ class Expander(wiring.Component):
         begun = Signal(data.ArrayLayout(self.weight_bits, lanes))
         fill, left = Signal(lane_bits), Signal(COUNT_BITS)
         places = [Signal(bits + 1, name=f"place_{k}") for k in range(self.slots)]
-        end, emits, closes, last, go, done = Signal(bits + 1), Signal(), Signal(), Signal(), Signal(), Signal()
+        emits, closes, last, go, done = Signal(), Signal(), Signal(), Signal(), Signal()
+        end, beats_0, beats_1, stays = Signal(lane_bits + 1), Signal(), Signal(), Signal()
+
+        def is_last(weights: Value) -> Value:
+            """Whether so many fit a beat."""
+            return ~weights[lane_bits + 1 :].any() & (~weights[lane_bits] | (weights[:lane_bits] == 0))
+
         beat = self.o.payload
         # What is in the beat already, less a beat.
         below = Cat(fill, Const(-1, bits - lane_bits))
         m.d.comb += [
             *(place.eq(total(fill, offset, bits + 1)) for place, offset in zip(places, group.offsets, strict=True)),
-            end.eq(total(fill, group.count, bits + 1)),
-            last.eq(~left[lane_bits + 1 :].any() & (~left[lane_bits] | (left[:lane_bits] == 0))),
-            emits.eq(self.active & Mux(self.void, 1, valid & (group.finish | (end >= lanes)))),
-            closes.eq(Mux(group.finish, end <= lanes, end < 2 * lanes)),
+            # Where the group ends, and whether it alone is less than a beat, or than two.
+            end.eq(total(fill, group.count[:lane_bits], lane_bits + 1)),
+            stays.eq(~group.finish | (end[:lane_bits] == 0)),
+            emits.eq(self.active & Mux(self.void, 1, valid & (group.finish | ~beats_0 | end[-1]))),
+            closes.eq(Mux(end[-1], beats_0 & stays, beats_0 | (beats_1 & stays))),
             self.o.valid.eq(emits & (~last | self.settled)),
             go.eq(self.o.valid & self.o.ready),
-            done.eq(Mux(emits, go & closes, 1)),
+            done.eq(~emits | (self.o.ready & (~last | self.settled) & closes)),
             self.ready.eq(~valid | done),
             beat.last.eq(last),
             beat.data.tail.eq(left - 1),
@@ -137,22 +144,27 @@ class Expander(wiring.Component):
         with m.If(valid & done):
             m.d.sync += fill.eq(end)
         with m.If(go):
-            m.d.sync += left[lane_bits:].eq(less_one(left[lane_bits:]))
+            lefts = Cat(left[:lane_bits], less_one(left[lane_bits:]))
+            m.d.sync += [left.eq(lefts), last.eq(is_last(lefts))]
             with m.If(last):
                 m.d.sync += [self.active.eq(0), fill.eq(0)]
             with m.If(~closes):
-                m.d.sync += [fill.eq(0), group.count.eq(total(below, group.count, bits))]
+                left_over = total(below, group.count, bits)
+                m.d.sync += [fill.eq(0), group.count.eq(left_over)]
+                m.d.sync += [beats_0.eq(left_over[lane_bits:] == 0), beats_1.eq(left_over[lane_bits:] == 1)]
                 for k, place in enumerate(places):
                     m.d.sync += [
                         group.offsets[k].eq(total(below, group.offsets[k], bits)),
                         group.present[k].eq(group.present[k] & (place >= lanes)),
                     ]
         with m.If(self.ready | self.void):
+            new_beats = self.group.count[lane_bits:]
             m.d.sync += [group.eq(self.group), valid.eq(self.valid & ~self.void)]
+            m.d.sync += [beats_0.eq(new_beats == 0), beats_1.eq(new_beats == 1)]
             with m.If(self.void | ~self.valid):
                 m.d.sync += group.present.eq(0)
         with m.If(self.start):
-            m.d.sync += [left.eq(self.count), self.active.eq(self.count != 0)]
+            m.d.sync += [left.eq(self.count), last.eq(is_last(self.count)), self.active.eq(self.count != 0)]
         return m
 
     def _scatter(self, m: Module, group, places: list[Signal]) -> tuple[list[Value], list[Value]]:

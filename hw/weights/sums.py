@@ -7,9 +7,20 @@ chooses: one level a part.
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-__all__ = ["carry_save", "difference", "less_one", "more_one", "not_below", "shifted", "total"]
+__all__ = [
+    "carry_save",
+    "cut_difference",
+    "cut_total",
+    "difference",
+    "less_one",
+    "more_one",
+    "not_below",
+    "shifted",
+    "total",
+]
 
 _PART_BITS = 3
+_CUT_BITS = 11
 
 
 def total(first: Value, second: Value, bits: int, carry: Value | int = 0) -> Value:
@@ -40,6 +51,26 @@ def carry_save(m: Module, rows: list[Value], bits: int) -> tuple[Value, Value]:
 def difference(first: Value, second: Value, bits: int) -> Value:
     """``first - second`` modulo ``2**bits``, for unsigned operands: with a bit more, the top bit is a sign."""
     return total(first, ~_widened(second, bits), bits, 1)
+
+
+def cut_total(m: Module, first: Value, second: Value, name: str, carry: int = 0) -> tuple[Value, Value]:
+    """``first + second + carry`` of operands of one width and its carry, a cycle later: in parts of eleven bits."""
+    result: list[Value] = []
+    below: Value = Const(carry, 1)
+    for k in range(0, len(first), _CUT_BITS):
+        one, other = first[k : k + _CUT_BITS], second[k : k + _CUT_BITS]
+        sums = [Signal(len(one) + 1, name=f"{name}_{k}_{n}", reset_less=True) for n in range(2)]
+        m.d.sync += [sums[n].eq(total(one, other, len(sums[n]), n)) for n in range(2)]
+        chosen = Mux(below, sums[1], sums[0])
+        result.append(chosen[:-1])
+        below = chosen[-1]
+    return Cat(result), below
+
+
+def cut_difference(m: Module, first: Value, second: Value, name: str) -> tuple[Value, Value]:
+    """``first - second`` of operands of one width and whether it is below zero, a cycle later."""
+    result, carry = cut_total(m, first, ~second, name, 1)
+    return result, ~carry
 
 
 def less_one(value: Value) -> Value:

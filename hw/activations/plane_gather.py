@@ -9,7 +9,7 @@ from golden.activations.prc import PrcFormat
 from golden.tile_format import TileFormat
 from hw.activations.plane_places import LANES, PlanePlaces, from_memories, ring_rows, row_turn, to_memories
 from hw.activations.ports import Beat
-from hw.activations.prc_ports import PlaneOrder
+from hw.activations.prc_ports import PlaneOrder, places_bits
 from hw.bits import rotated
 from hw.memory import Memory
 from hw.packet import Packet
@@ -69,7 +69,7 @@ class PlaneGather(wiring.Component):
         for b, bank in enumerate(banks):
             m.submodules[f"bank_{b}"] = bank
         waiting = data.StructLayout(
-            {"order": self.i_tile.payload.shape(), "places": bits_for(most), "triple": bits_for(most) + 2}
+            {"order": self.i_tile.payload.shape(), "places": places_bits(fmt.tile), "triple": places_bits(fmt.tile) + 2}
         )
         m.submodules.orders = orders = Queue(waiting, _TILES)
         written, base = Signal(row_bits, name="written"), Signal(row_bits, name="base")
@@ -77,14 +77,14 @@ class PlaneGather(wiring.Component):
 
         # Out: `base` is the first row of the planes that are read, `last` the number behind it of the symbol that the
         # highest of them gives next, and `come` so many rows of them are there.
-        order, places, left = orders.o.payload.order, Signal(bits_for(most)), Signal(bits_for(fmt.tile[2]))
-        triple, next_triple = Signal(bits_for(most) + 2, reset_less=True), Signal(bits_for(most) + 2)
+        order, places, left = orders.o.payload.order, Signal(places_bits(fmt.tile)), Signal(bits_for(fmt.tile[2]))
+        triple, next_triple = Signal(places_bits(fmt.tile) + 2, reset_less=True), Signal(places_bits(fmt.tile) + 2)
         next_places, next_left, after = Signal(len(places)), Signal(len(left)), Signal(row_bits)
         last, come = Signal(bits_for(4 * most), reset_less=True), Signal(row_bits)
         reading, told = Signal(), Signal()
         place_left = Signal(range(most))
         step, plane_end, tile_end, load = Signal(), Signal(), Signal(), Signal()
-        m.submodules.walk = walk = PlanePlaces(bits_for(most), row_bits)
+        m.submodules.walk = walk = PlanePlaces(places_bits(fmt.tile), row_bits)
         twice = Cat(Const(0, 1), next_places)
         m.d.comb += [
             walk.step.eq(step),
@@ -139,7 +139,7 @@ class PlaneGather(wiring.Component):
         lanes, turns, order = self._lanes, LANES // self._lanes, self.i_tile.payload
         beat, row_bits = self.i.payload, len(written)
         roomy, fresh, accept = Signal(init=1), Signal(init=1), Signal()
-        places = Signal(bits_for(self._fmt.tile[0] * self._fmt.tile[1]))
+        places = Signal(places_bits(self._fmt.tile))
         m.d.comb += [
             places.eq(order.height * order.width),
             orders.i.payload.order.eq(order),

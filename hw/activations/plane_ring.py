@@ -3,13 +3,13 @@
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, ceil_log2
+from amaranth.utils import ceil_log2
 
 from golden.activations.prc import PrcFormat
 from golden.tile_format import TileFormat
 from hw.activations.plane_places import LANES, PlanePlaces, ring_rows, to_memories
 from hw.activations.ports import CheckedBeat
-from hw.activations.prc_ports import PlaneBeat
+from hw.activations.prc_ports import PlaneBeat, places_bits
 from hw.bits import rotated
 from hw.memory import Memory
 from hw.packet import Packet
@@ -70,7 +70,7 @@ class PlaneRing(wiring.Component):
         # In: `base` is the row behind all that is complete, and `ahead`, as the row at hand, at most one less than the
         # row that comes next; but it is no less than `base`.
         planes, beat = Signal(self.i_planes.payload.shape(), reset_less=True), self.i.payload
-        planes_held, triple = Signal(), Signal(bits_for(most) + 2, reset_less=True)
+        planes_held, triple = Signal(), Signal(places_bits(fmt.tile) + 2, reset_less=True)
         come = self.i_planes.payload
         with m.If(self.i_planes.ready):
             m.d.sync += [
@@ -82,7 +82,7 @@ class PlaneRing(wiring.Component):
         base, ahead, next_base, next_ahead, read_row = (
             Signal(row_bits, name=n) for n in ("base", "ahead", "next_base", "next_ahead", "read_row")
         )
-        m.submodules.walk = walk = PlanePlaces(bits_for(most), row_bits)
+        m.submodules.walk = walk = PlanePlaces(places_bits(fmt.tile), row_bits)
         m.d.comb += [
             by_planes.eq(self.i_turn.payload),
             self.i.ready.eq(self.i_turn.valid & ~by_planes & roomy),

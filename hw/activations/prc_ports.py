@@ -8,7 +8,7 @@ from amaranth.utils import bits_for, ceil_log2
 
 from golden.activations.prc import PrcFormat
 
-__all__ = ["PlaneBeat", "PlaneOrder", "StreamWord", "Unit", "check_parameters", "prc_word_bits"]
+__all__ = ["PlaneBeat", "PlaneOrder", "StreamWord", "Unit", "check_parameters", "places_bits", "prc_word_bits"]
 
 
 def check_parameters(fmt: PrcFormat, tile: tuple[int, int, int]) -> None:
@@ -30,6 +30,11 @@ def check_parameters(fmt: PrcFormat, tile: tuple[int, int, int]) -> None:
 def prc_word_bits(fmt: PrcFormat) -> int:
     """Bits of a word of the stream."""
     return fmt.lanes * fmt.unit_bits
+
+
+def places_bits(tile: tuple[int, int, int]) -> int:
+    """Bits of the number of symbols of a plane, at least 2: what comes of it mod 4 tells how planes are laid."""
+    return max(2, bits_for(tile[0] * tile[1]))
 
 
 class PlaneOrder(data.StructLayout):
@@ -60,9 +65,7 @@ class PlaneBeat(data.StructLayout):
 
     def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int]) -> None:
         symbols = data.ArrayLayout(fmt.word_bits, fmt.lanes)
-        super().__init__(
-            {"symbols": symbols, "places": bits_for(tile[0] * tile[1]), "plane_end": 1, "tail": 2, "error": 1}
-        )
+        super().__init__({"symbols": symbols, "places": places_bits(tile), "plane_end": 1, "tail": 2, "error": 1})
 
 
 class StreamWord(data.StructLayout):

@@ -40,10 +40,14 @@ class Planes:
         order = {"height": height, "width": width, "channels": channels, "zero_point": self.zero_point}
         return PlaneOrder(fmt, tile).const(order).as_value().value
 
+    def bits(self, fmt: PrcFormat) -> int:
+        """The stream's size."""
+        values = np.array(self.symbols, symbol_dtype(fmt.word_bits))
+        return int(Prc(fmt).tile_bits(values, self._tiles, self.zero_point)[0])
+
     def words(self, fmt: PrcFormat) -> list[int]:
         """The stream."""
-        codec, values = Prc(fmt), np.array(self.symbols, symbol_dtype(fmt.word_bits))
-        bits = int(codec.tile_bits(values, self._tiles, self.zero_point)[0])
+        codec, values, bits = Prc(fmt), np.array(self.symbols, symbol_dtype(fmt.word_bits)), self.bits(fmt)
         memory = np.zeros(-(-bits // 64), np.uint64)
         spans = np.array([[0, memory.size]])
         codec.encode_tiles(values, self._tiles, self.zero_point, TileMemory(memory, spans, np.array([0])))

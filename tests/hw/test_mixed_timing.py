@@ -8,17 +8,19 @@ from call import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mixed_tiles import ALL, MixedTile, mixed_tiles
-from prc_tiles import dense
+from prc_tiles import dense, planes
 
+from golden.activations.prc import PrcFormat
 from golden.codec import symbol_dtype
 from golden.tile_format import MODES, TileFormat
 from hw.mixed_encoder import MixedEncoder
+from sim.timing_asks import asks_of
 from sim.timing_mixed import MixedTiming
 
 CORES = [
     (TileFormat(tile=(4, 5, 9), modes=ALL), 4),
     (TileFormat(word_bits=4, tile=(2, 7, 9), burst_bytes=64, modes=("raw", "zvc", "prc")), 2),
-    (TileFormat(tile=(2, 3, 6), modes=("raw", "srlc", "prc")), 1),
+    (TileFormat(tile=(1, 1, 9), modes=("raw", "srlc", "prc")), 1),
 ]
 
 
@@ -45,6 +47,16 @@ def assert_keeps_to_the_cycles(fmt, lanes, tiles, told):
 @given(data=st.data())
 def test_encoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
     assert_keeps_to_the_cycles(fmt, lanes, data.draw(mixed_tiles(fmt, 9)), data.draw(st.booleans()))
+
+
+@settings(max_examples=40)
+@given(st.sampled_from([4, 8, 16]).flatmap(lambda bits: st.tuples(st.just(bits), planes(bits, (5, 4, 9)))))
+def test_what_lanes_ask_for_makes_goldens_bits(case):
+    word_bits, drawn = case
+    fmt, values = PrcFormat(word_bits), np.array(drawn.symbols, symbol_dtype(word_bits))
+    asks = asks_of(values, np.array([0, values.size]), np.array([drawn.shape]), drawn.zero_point, fmt)
+    assert int(asks.sent[0]) * fmt.unit_bits == drawn.bits(fmt)
+    assert asks.asks.size == drawn.shape[0] * drawn.shape[1] * -(-drawn.shape[2] // 4) - 1
 
 
 @pytest.mark.parametrize("told", [False, True], ids=["best", "told"])

@@ -81,3 +81,20 @@ def assert_cycles(tiles, traces):
     for tile, cycle in zip(tiles, first, strict=True):
         assert cycle == expected
         expected += encode_cycles(tile.shape, len(tile.words(BYTES)))
+
+
+@settings(max_examples=5)
+@given(tiles=st.lists(planes(8, (3, 2, 9)), min_size=4, max_size=8), data=st.data())
+def test_sizes_are_told_and_judged_tiles_sent_or_dropped(tiles, data):
+    tile, raw = (3, 2, 9), [8 * len(planes.symbols) for planes in tiles]
+    kept = data.draw(st.lists(st.booleans(), min_size=len(tiles), max_size=len(tiles)))
+    inputs = {
+        "i_tile": [planes.order(BYTES, tile) for planes in tiles],
+        "i": [sum(s << 8 * lane for lane, s in enumerate(beat)) for planes in tiles for beat in planes.beats()],
+        "i_keep": [int(keep) for keep in kept],
+    }
+    sent = [planes.words(BYTES) for planes, keep in zip(tiles, kept, strict=True) if keep]
+    expected = [value for words in sent for value in transfers(words, BYTES)]
+    traces = call(PrcEncoder(BYTES, tile, judged=True), inputs, {"o": len(expected), "o_saved": len(tiles)}, "random")
+    assert traces["o"].values == expected
+    assert traces["o_saved"].values == [max(0, r - p.bits(BYTES)) for r, p in zip(raw, tiles, strict=True)]

@@ -15,6 +15,7 @@ from golden.activations import prc
 from golden.activations.prc import Prc, PrcFormat
 from golden.codec import CorruptStreamError, Encoded, symbol_dtype
 from golden.tile_format import DEFAULT_MODES, MODES, TileFormat
+from golden.tile_index import index_bytes
 from golden.tile_stream import TileStream, decode_tensor, decode_tile, encode_tensor, tensor_sizes
 from golden.tiles import TileMemory, Tiles
 
@@ -226,6 +227,17 @@ def test_smooth_tiles_take_prc_and_random_ones_raw():
     assert set(tensor_sizes(smooth, fmt).modes.tolist()) == {MODES.index("prc")}
     stream = encode_tensor(dense, fmt)
     assert 8 * stream.payload.size + stream.index.size <= 1.005 * dense.size
+
+
+@pytest.mark.parametrize(
+    ("word_bits", "tile", "burst_bytes"), [(4, (8, 8, 32), 32), (8, (8, 8, 32), 64), (16, (8, 8, 16), 64)], ids=str
+)
+def test_dense_random_tiles_cost_at_most_half_a_percent_over_raw_with_all_modes(word_bits, tile, burst_bytes):
+    fmt = TileFormat(word_bits=word_bits, tile=tile, burst_bytes=burst_bytes, modes=MODES)
+    dense = np.random.default_rng(3).integers(0, 2**word_bits, (64, 32, 32)).astype(symbol_dtype(word_bits))
+    sizes = tensor_sizes(dense, fmt)
+    raw_bytes = dense.size * word_bits // 8
+    assert raw_bytes < int(sizes.bursts.sum()) * burst_bytes + index_bytes(sizes.modes.size) <= 1.005 * raw_bytes
 
 
 @given(tensors(), st.data())

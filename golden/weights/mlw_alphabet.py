@@ -36,6 +36,7 @@ __all__ = [
     "alphabet_bits",
     "fit_alphabet",
     "fit_common",
+    "index_some",
     "index_table",
     "mode_bits",
     "raw_width",
@@ -113,6 +114,17 @@ def index_table(row, table):  # type: ignore[no-untyped-def]
     """Index of each v; one that no mode can code where v has none."""
     shift = row[ENTRIES] - row[DIRECT]
     for v in range(V_LIMIT + 1):
+        index = v + shift
+        table[v] = index if v >= row[DIRECT] and index <= V_LIMIT else NEVER
+    for entry in range(row[ENTRIES] - 1, -1, -1):
+        table[row[PALETTE + entry]] = entry
+
+
+@njit(cache=True, nogil=True)
+def index_some(row, some, table):  # type: ignore[no-untyped-def]
+    """As `index_table`, right for the values of v in `some` alone."""
+    shift = row[ENTRIES] - row[DIRECT]
+    for v in some:
         index = v + shift
         table[v] = index if v >= row[DIRECT] and index <= V_LIMIT else NEVER
     for entry in range(row[ENTRIES] - 1, -1, -1):
@@ -208,7 +220,7 @@ def _fill(row, counts, by_count, by_value, order, entries, highest, chosen):  # 
 @njit(cache=True, nogil=True)
 def _alphabet_cost(row, counts, by_value, table):  # type: ignore[no-untyped-def]
     """Bits of a histogram with one alphabet, in its best mode."""
-    index_table(row, table)
+    index_some(row, by_value, table)
     sums, bits, unary = np.zeros(TALLY, np.int64), np.zeros(MODES, np.int64), np.zeros(MODES, np.int64)
     for v in by_value:
         tally(sums, table[v], counts[v])

@@ -77,7 +77,8 @@ def plan_block(v: NDArray[np.int16]) -> Plan:
     if bits > SHORT_BITS:
         return plan
     whole = np.array([0, v.size], np.int64)
-    wider = np.unique(np.concatenate([plan.alphabets, window_pool(v, starts, runs)]), axis=0)
+    pools = plan.alphabets.tolist() + window_pool(v, starts, runs).tolist()
+    wider = np.array(sorted(set(map(tuple, pools))), np.int64)
     for units in (starts, whole):
         other, fewer = _search(v, units, count_runs(v, units), wider)
         if fewer < bits:
@@ -112,7 +113,9 @@ def _path(v, starts, runs, rows):  # type: ignore[no-untyped-def]
     states = bases[-1]
     # Bits of the best path to each state, without and with the filling of its unary fields so far.
     cost, closed = np.full(states, NEVER), np.full(states, NEVER)
+    # What their unary fields hold, modulo the width of a field.
     w_unary, z_unary = np.zeros(states, np.int64), np.zeros(states, np.int64)
+    z_first, z_led = np.zeros(ZSHIFTS, np.int64), np.zeros(ZSHIFTS, np.int64)
     came = np.zeros((units, states), np.uint8)
     cheapest = np.zeros((units, alphabets + 1), np.int32)
     sums, bits, unary = np.zeros(TALLY, np.int64), np.zeros(MODES, np.int64), np.zeros(MODES, np.int64)
@@ -123,34 +126,49 @@ def _path(v, starts, runs, rows):  # type: ignore[no-untyped-def]
             _unit_bits(v, starts, unit, rows[row], tables[row], empty, sums, bits, unary)
             same = closed[cheapest[unit, row]] + HEADER_BITS if unit else NEVER
             new = overall_bits + HEADER_BITS + alphabet_bits(rows[row])
+            for shift in range(ZSHIFTS if with_runs else 1):
+                if with_runs:
+                    lead, field = 1 if unit else runs[-1, shift], run_field_bits(shift)
+                    z_first[shift] = runs[unit, shift] % field
+                    z_led[shift] = (runs[unit, shift] + lead) % field
+                else:
+                    z_first[shift] = z_led[shift] = 0
             state = bases[row] - 1
             for mode in range(MODES):
+                w_here = unary[mode] % UNARY_BITS
                 for shift in range(ZSHIFTS if with_runs else 1):
                     state += 1
                     if bits[mode] >= NEVER:
                         cost[state] = closed[state] = NEVER
                         continue
-                    here, w_here, z_here, lead, field = bits[mode], unary[mode], 0, 0, UNARY_BITS
+                    here, lead_bits, field = bits[mode], 0, UNARY_BITS
                     if with_runs:
-                        z_here = runs[unit, shift]
-                        here += z_here + runs[unit, RUN_COUNT] * shift
-                        lead = 1 if unit else runs[-1, shift]
+                        here += runs[unit, shift] + runs[unit, RUN_COUNT] * shift
+                        lead_bits = (1 if unit else runs[-1, shift]) + shift
                         field = run_field_bits(shift)
                     # A new slice, with the alphabet as it was or with this one set anew.
-                    step, best, w_all, z_all = 1, same, w_here, z_here
-                    lead_bits = lead + shift if with_runs else 0
+                    step, best, w_all, z_all = 1, same, w_here, z_first[shift]
                     if new + lead_bits < same:
-                        step, best, z_all = 2, new + lead_bits, z_here + lead
-                    best_closed = best + -w_all % UNARY_BITS + -z_all % field
+                        step, best, z_all = 2, new + lead_bits, z_led[shift]
+                    filling = _filling(w_all, UNARY_BITS) + _filling(z_all, field)
                     # The slice goes on.
-                    w_on, z_on = w_unary[state] + w_here, z_unary[state] + z_here
-                    if cost[state] + -w_on % UNARY_BITS + -z_on % field <= best_closed:
-                        step, best, w_all, z_all = 0, cost[state], w_on, z_on
+                    w_on, z_on = w_unary[state] + w_here, z_unary[state] + z_first[shift]
+                    w_on -= UNARY_BITS if w_on >= UNARY_BITS else 0
+                    z_on -= field if z_on >= field else 0
+                    filling_on = _filling(w_on, UNARY_BITS) + _filling(z_on, field)
+                    if cost[state] + filling_on <= best + filling:
+                        step, best, w_all, z_all, filling = 0, cost[state], w_on, z_on, filling_on
                     came[unit, state] = step
                     cost[state] = best + here
-                    closed[state] = cost[state] + -w_all % UNARY_BITS + -z_all % field
+                    closed[state] = cost[state] + filling
                     w_unary[state], z_unary[state] = w_all, z_all
     return _trace(starts, rows, bases, came, cheapest, closed), closed.min()
+
+
+@njit(cache=True, nogil=True)
+def _filling(held, field):  # type: ignore[no-untyped-def]
+    """Bits that are missing in a field of which so many are there, 0 if it is empty."""
+    return field - held if held else np.int64(0)
 
 
 @njit(cache=True, nogil=True)

@@ -26,7 +26,7 @@ from golden.weights.mlw_alphabet import (
     alphabet_bits,
     fit_alphabet,
     fit_common,
-    index_table,
+    index_some,
     mode_bits,
     tally,
 )
@@ -125,28 +125,31 @@ def first_pool(v: Array, starts: Array, runs: Array) -> Array:
         size = _add_fits(v, starts, runs, rows, size, 0, units, NO_SIZES)
     size = _add_common(v, starts, runs, rows, size, 0, units)
     page_weights = max(_PAGE_WEIGHTS, -(-v.size // _PAGES))
-    bounds = np.append(np.searchsorted(starts[:-1], np.arange(0, v.size, page_weights)), units)
-    for first, last in pairwise(np.unique(bounds).tolist()):
+    for first, last in pairwise(_cuts(starts, np.arange(0, v.size, page_weights))):
         size = _add_fits(v, starts, runs, rows, size, first, last, FEW_SIZES)
     return rows[:size]
 
 
 def window_pool(v: Array, starts: Array, runs: Array) -> Array:
     """Alphabets of the halves of a block, of its quarters and so on, whether they gain or not."""
-    units = starts.size - 1
     rows = np.zeros((4 * _WINDOWS, ROW), np.int64)
     size, parts = 0, 2
     while parts <= _WINDOWS and v.size >= parts * _WINDOW_WEIGHTS:
-        bounds = np.searchsorted(starts[:-1], np.arange(parts + 1) * v.size // parts)
-        for first, last in pairwise(np.unique(np.append(bounds[:-1], units)).tolist()):
+        for first, last in pairwise(_cuts(starts, np.arange(parts) * v.size // parts)):
             size += _add_fits(v, starts, runs, rows[size:], 0, first, last, FEW_SIZES)
         parts *= 2
     return rows[:size]
 
 
+def _cuts(starts: Array, places: Array) -> list[int]:
+    """The units in which parts of a block start at these weights, and the end; each once."""
+    # A set of few numbers: np.unique takes ten times as long.
+    return sorted({*np.searchsorted(starts[:-1], places).tolist(), starts.size - 1})
+
+
 def refined_pool(v: Array, starts: Array, runs: Array, rows: Array, slices: Array) -> Array:
     """The alphabets that a path uses, and those of its longest slices that gain by their own."""
-    used = rows[np.unique(slices[:, ALPHABET])]
+    used = rows[sorted(set(slices[:, ALPHABET].tolist()))]
     pool = np.zeros((len(used) + _REFINED_SLICES * (2 + 2 * _WIDTHS), ROW), np.int64)
     pool[: len(used)] = used
     size = len(used)
@@ -165,10 +168,10 @@ def _add_fits(v, starts, runs, rows, size, first, last, sizes):  # type: ignore[
     for place in range(starts[first], starts[last]):
         counts[v[place]] += 1
     best = NEVER
+    present = np.flatnonzero(counts)
     if not whole:
         for row in range(size):
-            index_table(rows[row], table)
-            best = min(best, _page_bits(rows[row], table, counts, runs, first, last))
+            best = min(best, _page_bits(rows[row], table, counts, present, runs, first, last))
     zeros = counts[0]
     for with_runs in range(2):
         if with_runs:
@@ -177,9 +180,9 @@ def _add_fits(v, starts, runs, rows, size, first, last, sizes):  # type: ignore[
             counts[0] = zeros == v.size
             if not counts.any():
                 break
+            present = np.flatnonzero(counts)
         fit_alphabet(counts, with_runs, sizes, rows[size])
-        index_table(rows[size], table)
-        bits = _page_bits(rows[size], table, counts, runs, first, last)
+        bits = _page_bits(rows[size], table, counts, present, runs, first, last)
         if bits + alphabet_bits(rows[size]) + HEADER_BITS < best:
             size += 1
     return size
@@ -198,8 +201,7 @@ def _add_common(v, starts, runs, rows, size, first, last):  # type: ignore[no-un
         best = NEVER
         for row in range(fits):
             if rows[row, WITH_RUNS] == with_runs:
-                index_table(rows[row], table)
-                best = min(best, _page_bits(rows[row], table, counts, runs, first, first))
+                best = min(best, _page_bits(rows[row], table, counts, np.flatnonzero(counts), runs, first, first))
         for width in range(1, 1 + _WIDTHS):
             if best == NEVER or np.count_nonzero(counts) <= 1 << width:
                 break
@@ -210,11 +212,12 @@ def _add_common(v, starts, runs, rows, size, first, last):  # type: ignore[no-un
 
 
 @njit(cache=True, nogil=True)
-def _page_bits(row, table, counts, runs, first, last):  # type: ignore[no-untyped-def]
-    """Bits of some units with one alphabet, in its best mode."""
+def _page_bits(row, table, counts, present, runs, first, last):  # type: ignore[no-untyped-def]
+    """Bits of some units with one alphabet, in its best mode; `present` are the values of v that count."""
     sums, bits, unary = np.zeros(TALLY, np.int64), np.zeros(MODES, np.int64), np.zeros(MODES, np.int64)
-    for v in range(V_LIMIT + 1):
-        if counts[v] and not (v == 0 and row[WITH_RUNS]):
+    index_some(row, present, table)
+    for v in present:
+        if not (v == 0 and row[WITH_RUNS]):
             if table[v] >= NEVER:
                 return NEVER
             tally(sums, table[v], counts[v])

@@ -162,4 +162,9 @@ def _networks(rows: Sequence[Variant], costs: Sequence[Cost]) -> Section:
         for row, cost in zip(rows, costs, strict=True)
     )
     headings = ("steps", "MACs G", "with zero insertion", "parameters M", "external MB", "energy mJ")
-    return Section("What the steps change", headings, cells)
+    notes = (
+        "Bytes and energy of an image as the simulator finds them, each row in its format. Energy of arithmetic, "
+        "registers, a 32 KB bank and DRAM in 45 nm (Han et al., NIPS 2015, table 1; fp16 arithmetic: Horowitz, ISSCC "
+        "2014): of the steps to each other, not of this board.",
+    )
+    return Section("What the steps change", headings, cells, notes)

@@ -3,7 +3,7 @@
 Nothing is fitted: a body's words come in every cycle, weights are taken in every cycle, and each term counts what the
 hardware does (hw/weights/datapath.py; tests and ``thinwire cosim --weights`` hold the sum equal to it)::
 
-    cycles = ceil(words in front / 2) + decoder + 6
+    cycles = ceil(words in front / 2) + decoder + 7
 
 Words in front are what the decoder does not read: gains and offsets, and for all but Huffman-coded tensors the tables
 and entry points; two pass in a cycle. The decoder counts from its order to its report or, if that is later, to the
@@ -32,8 +32,8 @@ from sim.timing_pairs import PairTensor, pair_cycles
 __all__ = ["has_cycles", "weight_cycles"]
 
 _FIELD_LANES, _PACKED_LANES = 4, 16
-_FIELD_STAGES, _PACKED_STAGES, _SCALED_STAGES = 8, 5, 7
-_AROUND = 6
+_FIELD_STAGES, _PACKED_STAGES, _WIDE_STAGES, _SCALED_STAGES = 8, 6, 1, 7
+_AROUND = 7
 
 
 def has_cycles(codec: WeightCodec[Any]) -> bool:
@@ -63,7 +63,7 @@ def weight_cycles(tensor: StoredWeights) -> int | None:
             coded = PairTensor(encoded, rules.limit, rules.escape)
         beats, orders = pair_cycles([coded])
         scaled = _SCALED_STAGES if encoded.dtype == "float32" else 0
-        return _around(words, max(int(beats[-1]) + 1 + scaled, int(orders[1]) - 1))
+        return _around(words, max(int(beats[-1]) + 1 + _WIDE_STAGES + scaled, int(orders[1]) - 1))
     return None
 
 

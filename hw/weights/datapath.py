@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.axis import Slice
 from hw.packet import Packet
 from hw.weights.dequant import SLICE_BITS, Dequant, Scale
 from hw.weights.fusion import Fusion, Selection
@@ -201,15 +202,24 @@ class Datapath(wiring.Component):
             intake.feeds.eq(feeds),
             intake.feeds_wide.eq(order.engine != Engine.PAIRS),
         ]
+        # A decoder hears of its tensor in the cycle in which it is offered the first word.
+        m.submodules.feed = feed = Slice(Packet(BUS_BITS))
+        passed = Signal()
+        m.d.sync += passed.eq(asks & intake.passed & ~told)
         for engine, decoder in decoders.items():
             source = intake.narrow if engine is Engine.PAIRS else intake.wide
             with m.If(order.engine == engine):
                 m.d.comb += [
-                    decoder.order.valid.eq(asks & intake.passed),
+                    decoder.order.valid.eq(passed),
                     told.eq(decoder.order.valid & decoder.order.ready),
-                    decoder.i.p.eq(source.p),
-                    decoder.i.valid.eq(source.valid),
-                    source.ready.eq(decoder.i.ready),
+                    feed.i.p.last.eq(source.p.last),
+                    feed.i.p.data.eq(source.p.data),
+                    feed.i.valid.eq(source.valid),
+                    source.ready.eq(feed.i.ready),
+                    decoder.i.p.last.eq(feed.o.p.last),
+                    decoder.i.p.data.eq(feed.o.p.data),
+                    decoder.i.valid.eq(feed.o.valid),
+                    feed.o.ready.eq(decoder.i.ready),
                     reported.eq(decoder.report.valid),
                     decoder.report.ready.eq(ends),
                     fault.eq(decoder.report.payload.fault),
@@ -307,7 +317,8 @@ class Datapath(wiring.Component):
 
     def _outputs(self, m, order, decoders: dict, cutter: Cutter, dequant: Dequant, gather: Gather, scales) -> None:
         """From the decoders' beats to chunks: bytes at once, or lanes of 32 bits through the cutter or the scaling."""
-        wide, chunk = stream.Signature(Packet(Weights(32, WIDE_LANES))).create(path=["wide"]), gather.i.payload
+        m.submodules.link = link = Slice(Packet(Weights(32, WIDE_LANES)))
+        wide, sent, chunk = link.i, link.o, gather.i.payload
         whole = (order.engine == Engine.MLW) & (order.form == INT8)
         if mlw := decoders.get(Engine.MLW):
             m.submodules.halver = halver = Halver(V_BITS)
@@ -329,8 +340,8 @@ class Datapath(wiring.Component):
                 for source, target in zip(packed.o.p.data.symbols, wide.p.data.symbols, strict=True):
                     m.d.comb += target.eq(source.as_signed())
         m.d.comb += [
-            cutter.i.p.eq(wide.p),
-            dequant.i.p.eq(wide.p),
+            cutter.i.p.eq(sent.p),
+            dequant.i.p.eq(sent.p),
             cutter.form.eq(order.form),
             dequant.order.payload.form.eq(order.form),
             dequant.order.payload.floats.eq(order.codebook & (order.engine == Engine.PAIRS)),
@@ -338,11 +349,11 @@ class Datapath(wiring.Component):
             dequant.order.payload.slices.eq(order.slices),
         ]
         with m.If(scales):
-            m.d.comb += [dequant.i.valid.eq(wide.valid), wide.ready.eq(dequant.i.ready)]
+            m.d.comb += [dequant.i.valid.eq(sent.valid), sent.ready.eq(dequant.i.ready)]
             self._send(m, gather, dequant.o, dequant.o.p.data.symbols.as_value(), 3)
             m.d.comb += chunk.data.tail.eq(Cat(1, dequant.o.p.data.tail))
         with m.Else():
-            m.d.comb += [cutter.i.valid.eq(wide.valid), wide.ready.eq(cutter.i.ready)]
+            m.d.comb += [cutter.i.valid.eq(sent.valid), sent.ready.eq(cutter.i.ready)]
             self._send(m, gather, cutter.o, cutter.o.p.data.bytes.as_value(), cutter.size)
             m.d.comb += [chunk.data.tail.eq(cutter.o.p.data.tail), gather.misfit.eq(cutter.misfit)]
         if mlw:

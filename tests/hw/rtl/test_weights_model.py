@@ -71,4 +71,4 @@ def test_a_beat_leaves_in_every_cycle(bench):
     jobs = [job_of(tensor("packed", (4000,))), job_of(tensor("block-float", (4000,)), "bf16")]
     made = bench.decode(jobs, engines=_PLAIN)
     assert failures(jobs, made) == []
-    assert made.cycles.tolist() == [4000 // 16 + 1 + 11, 4000 // 4 + 1 + 14]
+    assert made.cycles.tolist() == [4000 // 16 + 1 + 13, 4000 // 4 + 1 + 15]

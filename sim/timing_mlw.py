@@ -31,10 +31,13 @@ __all__ = ["MlwTimes", "decode_times"]
 
 _HEADER, _ENTRY, _CHUNK = range(3)
 _FILL_BITS = 32
-_BANKS, _BLOCK = 32, 8
-_RING_BITS, _MASK_BITS = 128, 64
-# Columns of a step: what it is; of a chunk, the weights that it completes, and the bits of its mask or -1 for none.
-_KIND, _WEIGHTS, _MASK, _COLUMNS = range(4)
+_BANKS, _WINDOW, _BLOCK = 32, 16, 8
+_FREE_BITS = 128
+# Entries of the palette that all weights of a row see, and the first weights of it, which see the others at once.
+_NEAR, _PORTS = 2, 6
+# Columns of a step: what it is; of a chunk, the weights that it completes, whether they take two cycles, and the bits
+# of its mask or -1 for none.
+_KIND, _WEIGHTS, _TWICE, _MASK, _COLUMNS = range(5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +112,7 @@ def _steps(words, bits, steps, places):  # type: ignore[no-untyped-def]
         width = wdiv
         if wdiv == RAW:
             width = bit_length(entries - 1) if entries else entry_bits
-        shape = (count, wdiv == RAW, width, zdiv, truncated, palette)
+        shape = (count, wdiv, width, zdiv, truncated, palette, entries)
         position, number, symbols, weights = _chunks(words, position, shape, steps, number, places, symbols, weights)
     return number, symbols, weights
 
@@ -122,15 +125,16 @@ def _is_filled(words, position):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _chunks(words, position, shape, steps, number, places, symbols, weights):  # type: ignore[no-untyped-def]
     """The chunks of a slice; weights are counted when the bits that stand for them come."""
-    count, raw, width, zdiv, truncated, palette = shape
-    with_runs = zdiv != NO_RUNS
+    count, wdiv, width, zdiv, truncated, palette, entries = shape
+    raw, with_runs = wdiv == RAW, zdiv != NO_RUNS
     run_symbols = count + palette if with_runs else 0
     field = run_field_bits(zdiv)
-    w_pos = z_pos = w_ended = z_ended = unary = ended_before = np.int64(0)
+    quotients = np.zeros(UNARY_BITS, np.int64)
+    w_pos = z_pos = w_ended = z_ended = unary = ended_before = quotient = np.int64(0)
     had_runs, first = False, True
     while True:
         w_enable, z_enable = enables(w_pos, z_pos, count, run_symbols)
-        unary0 = z_unary = goes_on = ones = np.int64(0)
+        unary0 = z_unary = unary1 = ones = np.int64(0)
         if w_enable and not raw:
             unary0 = np.int64(get_bits(words, position, UNARY_BITS))
             position += UNARY_BITS
@@ -142,14 +146,21 @@ def _chunks(words, position, shape, steps, number, places, symbols, weights):  #
         if ones:
             unary1 = np.int64(get_bits(words, position, ones))
             position += ones
-            for bit in range(ones):
-                goes_on += unary1 >> bit & 1
-        position += width * w_ended
+
+        # Late indices of a row that are past the palette's first entries.
+        steps[number, _KIND], steps[number, _WEIGHTS], steps[number, _MASK] = _CHUNK, w_ended, -1
+        steps[number, _TWICE] = 0
+        for symbol in range(w_ended):
+            index = quotients[symbol] << (0 if raw else wdiv)
+            if width:
+                index += np.int64(get_bits(words, position, width))
+                position += width
+            if symbol >= _PORTS and _NEAR <= index < entries:
+                steps[number, _TWICE] = 1
 
         # The mask: of the bits of the runs before and of the remainders here; or of a weight ahead of the first run;
         # or, without runs, of the weights that are complete.
         begin = weights
-        steps[number, _KIND], steps[number, _WEIGHTS], steps[number, _MASK] = _CHUNK, w_ended, -1
         if not with_runs:
             for _ in range(w_ended):
                 places[symbols] = weights
@@ -184,9 +195,11 @@ def _chunks(words, position, shape, steps, number, places, symbols, weights):  #
             return position, number, symbols, weights
 
         w_ended = z_ended = np.int64(0)
-        if w_enable:
-            full = raw_symbols(width) if raw else UNARY_BITS - (0 if truncated else goes_on)
-            w_ended = np.int64(min(full, count - w_pos))
+        if w_enable and raw:
+            w_ended = np.int64(min(raw_symbols(width), count - w_pos))
+            quotients[:] = 0
+        elif w_enable:
+            w_ended, quotient = _end(unary0, unary1, truncated, quotient, count - w_pos, quotients)
         if z_enable:
             for bit in range(field):
                 z_ended += 1 - (z_unary >> bit & 1)
@@ -197,57 +210,81 @@ def _chunks(words, position, shape, steps, number, places, symbols, weights):  #
 
 
 @njit(cache=True, nogil=True)
+def _end(unary0, unary1, truncated, quotient, most, quotients):  # type: ignore[no-untyped-def]
+    """Quotients of indices that end; return their number and the quotient begun."""
+    ended = np.int64(0)
+    for bit in range(UNARY_BITS):
+        if ended == most:
+            break
+        goes_on = np.int64(0)
+        if unary0 >> bit & 1:
+            goes_on = unary1 & 1
+            unary1 >>= 1
+            quotient += 1 + goes_on
+        if truncated or not goes_on:
+            quotients[ended] = quotient
+            quotient = np.int64(0)
+            ended += 1
+    return ended, quotient
+
+
+@njit(cache=True, nogil=True)
 def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
     """Cycles of the beats; return that of the report."""
     number, beats = len(steps), (count + lanes - 1) // lanes
-    at = made = served = 0
-    done = False
-    chunk = -1  # the step whose chunk waits
-    row, level = np.int64(0), np.int64(0)  # weights that wait for their ring, weights in it
-    mask, held = np.int64(-1), np.int64(0)  # bits of the mask that waits, -1 for none; bits in the ring
-    cycle, counting = 0, False
+    at = made = served = past = 0
+    done = final = second = False
+    chunk = row = -1  # the step whose chunk waits, and whose weights wait
+    level = np.int64(0)  # weights in their ring
+    mask, told = np.int64(-1), np.int64(0)  # bits of the mask that waits, -1 for none; bits that came into the ring
+    cycle = 0
     while True:
         cycle += 1
         # What the ring's first beat has, block by block.
-        known = made * lanes + min(held, lanes)
-        end, taken, enough = served, 0, True
-        for block in range(lanes // _BLOCK):
-            bound = min(known, made * lanes + (block + 1) * _BLOCK)
-            while end < len(places) and places[end] < bound:
+        begin = made * lanes
+        end, taken, ready = served, 0, past
+        while ready < lanes // _BLOCK:
+            bound = begin + (ready + 1) * _BLOCK
+            if told < bound and not final:
+                break
+            while end < len(places) and places[end] < min(told, bound):
                 end += 1
-            if end - served <= level:
-                taken = end - served
-            else:
-                enough = False
-        whole = held >= lanes and enough and made < beats - 1
-        write = row > 0 and row <= _BANKS - level
-        go = mask >= 0 and held <= _RING_BITS - _MASK_BITS
+            if end - served > min(int(level), _WINDOW):
+                break
+            taken = end - served
+            ready += 1
+        whole = ready == lanes // _BLOCK and told >= begin + lanes and made < beats - 1
+        fits = row >= 0 and steps[row, _WEIGHTS] <= _BANKS - level
+        write = fits and (second or not steps[row, _TWICE])
+        go = mask >= 0 and told - begin <= _FREE_BITS
         take = False
         if chunk >= 0:
-            row_free = row == 0 or write or steps[chunk, _WEIGHTS] == 0
+            row_free = row < 0 or write or steps[chunk, _WEIGHTS] == 0
             take = bool(row_free and (mask < 0 or go or steps[chunk, _MASK] < 0))
-        if done and not (whole or taken or write or go):
+        if final and not (whole or ready > past or write or go):
             break
 
         # Clock edge.
+        final = done
+        idle = chunk < 0 and row < 0 and mask < 0
         step = False
         if at < number:
-            step = (chunk < 0 or take) if steps[at, _KIND] == _CHUNK else True
-            if steps[at, _KIND] == _HEADER:
-                step = bool(chunk < 0 and mask < 0 and not counting)
-        elif chunk < 0 and mask < 0 and not counting:
+            step = bool(idle if steps[at, _KIND] == _HEADER else steps[at, _KIND] != _CHUNK or chunk < 0 or take)
+        elif idle:
             done = True
-        held += (mask if go else 0) - (lanes if whole else 0)
-        level += (row if write else 0) - taken
+        told += mask if go else 0
+        level += (steps[row, _WEIGHTS] if write else 0) - taken
         served += taken
+        past = ready
         if whole:
             times[made] = cycle + 1
             made += 1
-        row = np.int64(0) if write else row
+            past = 0
+        second = bool(fits and not write)
+        row = -1 if write else row
         mask = np.int64(-1) if go else mask
-        counting = bool(go)
         if take:
-            row = max(row, steps[chunk, _WEIGHTS])
+            row = chunk if steps[chunk, _WEIGHTS] else row
             mask = max(mask, steps[chunk, _MASK])
             chunk = -1
         if step:

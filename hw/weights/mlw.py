@@ -1,16 +1,18 @@
 """The decoder of Ethos-U weight streams."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.packet import Packet
+from hw.weights.mlw_faults import ChunkCheck
 from hw.weights.mlw_indices import IndexDecoder
 from hw.weights.mlw_merge import LANES, Merger
-from hw.weights.mlw_ports import OFFSET_BITS, SLOTS, V_BITS, MlwOrder
+from hw.weights.mlw_ports import V_BITS, MlwOrder
 from hw.weights.mlw_reader import ChunkReader
 from hw.weights.mlw_runs import RunDecoder
+from hw.weights.mlw_weights import WeightLookup
 from hw.weights.ports import COUNT_BITS, Fault, Report, Weights
 
 __all__ = ["WORD_BITS", "MlwDecoder"]
@@ -21,18 +23,20 @@ WORD_BITS = (128, 256)
 class MlwDecoder(wiring.Component):
     """Decodes weight streams of the Arm Ethos-U (golden/weights/mlw_format.py), a chunk per cycle.
 
-    The stages: `ChunkReader` finds where each chunk ends, the only loop; `IndexDecoder` and `RunDecoder` make weights
-    and masks of its remainders a cycle later; `Merger` puts them into beats.
+    The stages: `ChunkReader` finds where each chunk ends, the only loop; `IndexDecoder` and `RunDecoder` make indices
+    and lengths of its remainders a cycle later, which `WeightLookup` and `RunDecoder` make weights and masks of;
+    `Merger` puts them into beats. `ChunkCheck` tells a cycle late what is wrong with a chunk.
 
     *Cycles*, if no one waits: each header of a slice, entry of a palette, chunk and end marker (32 bits at once of
-    filling) is a cycle of the reader, which waits three more behind each slice until the stages behind it are empty.
-    So a tensor takes ``chunks + entries + markers + 4 slices + 4`` cycles from its order to its report where chunks
+    filling) is a cycle of the reader, which waits two more behind each slice until the stages behind it are empty.
+    So a tensor takes ``chunks + entries + markers + 3 slices + 5`` cycles from its order to its report where chunks
     stand for up to 32 weights on average, and a cycle for each beat, 32 weights, where they stand for more;
     `sim.timing_mlw` steps what lies between and is equal to the core for every beat. A chunk has at most 12 indices
-    (8 if they are raw and wider than 5 bits) and stands for at most 64 zeros and weights of runs. The first beat leaves
-    7 cycles after the order at the earliest; the last one when the stream is known to be sound.
+    (8 if they are raw and wider than 5 bits) and stands for at most 64 zeros and weights of runs. If one of those from
+    the seventh on is an entry past the palette's first two, the next chunk with indices waits a cycle. The first beat
+    leaves 7 cycles after the order at the earliest; the last one when the stream is known to be sound.
 
-    *Back-pressure*: a beat that waits stops the beats, then the queues (32 weights, 128 bits of masks), then the
+    *Back-pressure*: a beat that waits stops the beats, then the queues (32 weights, 192 bits of masks), then the
     reader; nothing is lost, and what is queued goes on.
 
     *Bad streams*: all that golden refuses is reported with golden's position, as is a weight past -128..127 if
@@ -85,88 +89,97 @@ class MlwDecoder(wiring.Component):
         m.submodules.reader = reader = ChunkReader(self._word_bits)
         m.submodules.indices = indices = IndexDecoder(place_bits)
         m.submodules.runs = runs = RunDecoder(place_bits)
+        m.submodules.check = check = ChunkCheck(place_bits)
+        m.submodules.lookup = lookup = WeightLookup()
         m.submodules.merger = merger = Merger(self._lanes)
         wiring.connect(m, wiring.flipped(self.i), reader.i)
         wiring.connect(m, merger.o, wiring.flipped(self.o))
 
-        # The order: weights that no mask has told of yet, and beats to come after the next.
-        room, over, narrow = Signal(COUNT_BITS, reset_less=True), Signal(), Signal(reset_less=True)
+        # The order: beats to come after the next.
+        narrow, some, begin = Signal(reset_less=True), Signal(reset_less=True), Signal()
         beats, tail = Signal(COUNT_BITS - lane_bits, reset_less=True), Signal(lane_bits, reset_less=True)
-        some, begin = Signal(reset_less=True), Signal()
         order = self.order.payload
         with m.If(begin):
-            m.d.sync += [
-                room.eq(order.count),
-                narrow.eq(order.narrow),
-                Cat(tail, beats).eq(order.count - 1),
-                some.eq(order.count != 0),
-                over.eq(0),
-            ]
+            m.d.sync += [narrow.eq(order.narrow), Cat(tail, beats).eq(order.count - 1), some.eq(order.count != 0)]
         with m.Elif(merger.made & merger.more):
             m.d.sync += beats.eq(beats - 1)
 
         # A chunk's indices and runs go on together, each to its own queue.
-        bad, take, row_valid = Signal(), Signal(), Signal()
-        row_count, row = Signal.like(indices.count), Signal(data.ArrayLayout(signed(V_BITS), SLOTS), reset_less=True)
-        row_free = ~row_valid | merger.row_ready
+        take, loads = Signal(), Signal()
         m.d.comb += [
-            take.eq(reader.chunk_valid & (row_free | (indices.count == 0)) & runs.ready & ~bad),
-            *(part.chunk.eq(reader.chunk) for part in (indices, runs)),
-            *(part.rules.eq(reader.rules) for part in (indices, runs)),
-            *(part.take.eq(take) for part in (reader, indices, runs)),
-            *(part.begin.eq(begin) for part in (reader, indices, runs, merger)),
-            indices.narrow.eq(narrow),
-            indices.store.eq(reader.store),
-            indices.entry.eq(reader.entry),
-            indices.v.eq(reader.v),
+            loads.eq(indices.count != 0),
+            take.eq(reader.chunk_valid & (lookup.ready | (~loads & ~lookup.slow)) & runs.ready & reader.watch),
+            *(part.chunk.eq(reader.chunk) for part in (indices, runs, check)),
+            *(part.rules.eq(reader.rules) for part in (indices, runs, check, lookup)),
+            *(part.take.eq(take) for part in (reader, indices, runs, check)),
+            *(part.begin.eq(begin) for part in (reader, indices, runs, check, lookup, merger)),
             runs.ones.eq(indices.count),
-            runs.fields.eq(indices.fields),
+            lookup.load.eq(take & loads),
+            lookup.count.eq(indices.count),
+            lookup.indices.eq(indices.indices),
+            lookup.narrow.eq(narrow),
+            lookup.store.eq(reader.store),
+            lookup.entry.eq(reader.entry),
+            lookup.v.eq(reader.v),
+            reader.empty.eq(~runs.valid & ~lookup.valid),
+        ]
+
+        # What is wrong.
+        m.d.comb += [
+            check.w_padding.eq(indices.padding),
+            check.z_padding.eq(runs.padding),
+            check.number.eq(indices.count),
+            check.wrong.eq(lookup.wrong),
+            check.watch.eq(reader.watch),
+            check.note.eq(reader.note),
+            check.note_fault.eq(reader.note_fault),
+            check.note_trace.eq(reader.note_trace),
+            reader.bad.eq(check.bad),
+            reader.early.eq(check.early),
+            reader.trace.eq(check.trace),
+            reader.crossed.eq(check.crossed),
+            self.report.payload.fault.eq(check.fault),
+            self.report.payload.position.eq(reader.position),
+        ]
+
+        # Masks of more weights than were ordered go nowhere, nor does what comes behind a fault. The last bit's beat is
+        # told from the next one to make.
+        over, flush, known, equal, above = (Signal(name=name) for name in ("over", "flush", "known", "equal", "above"))
+        last = merger.last[:lane_bits]
+        m.d.comb += [
+            known.eq(merger.ahead >= 0),
+            equal.eq((merger.ahead == beats) & (last == tail)),
+            above.eq((merger.ahead > beats) | ((merger.ahead == beats) & (last > tail))),
+            over.eq(known & (~some | above)),
+            flush.eq(over | (check.fault != Fault.NONE)),
             reader.over.eq(over),
-            reader.missing.eq(room != 0),
-            bad.eq(reader.chunk.cut | indices.padding.any() | runs.padding.any() | indices.wrong.any()),
-            reader.chunk_bad.eq(bad),
-        ]
-        with m.If(begin | over):
-            m.d.sync += row_valid.eq(0)
-        with m.Elif(take & (indices.count != 0)):
-            m.d.sync += [row_valid.eq(1), row_count.eq(indices.count), row.eq(indices.weights)]
-        with m.Elif(merger.row_ready):
-            m.d.sync += row_valid.eq(0)
-
-        # Masks are counted when they have gone on; behind those of more weights than were ordered nothing does.
-        pending, length = Signal(), Signal.like(runs.length, reset_less=True)
-        rest = Signal(COUNT_BITS + 1)
-        m.d.comb += [
-            rest.eq(room - length),
-            merger.valid.eq(runs.valid & ~over),
+            reader.missing.eq(some & ~equal),
             merger.mask.eq(runs.mask),
-            merger.length.eq(runs.length),
-            runs.go.eq(merger.go | over),
-            reader.empty.eq(~runs.valid & ~pending),
-            merger.row_valid.eq(row_valid & ~over),
-            merger.count.eq(row_count),
-            merger.weights.eq(row),
+            runs.last.eq(merger.last),
+            merger.next_last.eq(runs.next_last),
+            merger.go.eq(runs.valid & merger.free & ~flush),
+            runs.go.eq(merger.free | flush),
+            merger.weights.eq(lookup.weights),
+            merger.writes.eq(lookup.writes & (~flush).replicate(len(lookup.writes))),
+            merger.advance.eq(lookup.done & ~flush),
+            merger.count.eq(lookup.number),
+            lookup.fits.eq(merger.fits | flush),
         ]
-        m.d.sync += pending.eq(merger.go)
-        with m.If(merger.go):
-            m.d.sync += length.eq(runs.length)
-        with m.If(pending & ~begin):
-            m.d.sync += [room.eq(rest), over.eq(over | rest[-1])]
-        self._check(m, reader, indices, runs)
 
+        final = Signal()
+        m.d.sync += final.eq(reader.done & ~reader.chunk_valid & reader.empty & ~begin)
         m.d.comb += [
+            merger.final.eq(final),
             merger.more.eq(beats != 0),
             merger.tail.eq(tail),
-            merger.error.eq(reader.fault != Fault.NONE),
-            self.report.payload.fault.eq(reader.fault),
-            self.report.payload.position.eq(reader.position),
+            merger.error.eq(check.fault != Fault.NONE),
         ]
         with m.FSM():
             with m.State("Idle"):
                 m.d.comb += [self.order.ready.eq(1), begin.eq(self.order.valid)]
                 with m.If(begin):
                     m.next = "Decode"
-            with m.State("Decode"), m.If(reader.done & merger.idle):
+            with m.State("Decode"), m.If(final & merger.idle):
                 with m.If(some):
                     m.next = "Fill"
                 with m.Else():
@@ -180,34 +193,3 @@ class MlwDecoder(wiring.Component):
                 with m.If(self.report.ready):
                     m.next = "Idle"
         return m
-
-    def _check(self, m: Module, reader: ChunkReader, indices: IndexDecoder, runs: RunDecoder) -> None:
-        """What is wrong with a chunk, the first field first, and where."""
-        chunk, rules = reader.chunk, reader.rules
-        unary, coarse = chunk.indices & ~rules.raw, rules.zdiv == 3
-        z_start, z_end, seen = Signal(5), Signal(6), Signal(OFFSET_BITS)
-        trace = reader.chunk_trace
-        m.d.comb += [
-            z_start.eq(Mux(unary, SLOTS, 0)),
-            z_end.eq(z_start + Mux(chunk.runs, Mux(coarse, 8, SLOTS), 0)),
-            seen.eq(~chunk.place),
-        ]
-
-        def ends_before(place: Value) -> Value:
-            return chunk.cut & (seen < place)
-
-        remainders = chunk.base + chunk.w_bits
-        cases = [
-            (ends_before(z_start), Fault.SHORT, 0, 0),
-            (ends_before(z_end), Fault.SHORT, z_start, 0),
-            (ends_before(chunk.base), Fault.SHORT, z_end, 0),
-            (indices.padding.any(), Fault.CODE, 0, indices.padding),
-            (runs.padding.any(), Fault.CODE, z_start, runs.padding),
-            (ends_before(remainders), Fault.SHORT, chunk.base, 0),
-            (indices.wrong.any(), Fault.RANGE, chunk.base, indices.wrong),
-            (ends_before(remainders + runs.z_bits), Fault.SHORT, remainders, 0),
-        ]
-        for number, (when, kind, origin, marks) in enumerate(cases):
-            with m.If(when) if number == 0 else m.Elif(when):
-                m.d.comb += [reader.chunk_fault.eq(kind), trace.origin.eq(origin), trace.marks.eq(marks)]
-                m.d.comb += trace.strides.eq(int(kind is Fault.RANGE))

@@ -1,21 +1,20 @@
-"""Indices of an Ethos-U weight stream: quotients and remainders of a chunk to weights."""
+"""Indices of an Ethos-U weight stream: quotients and remainders of a chunk."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, ceil_log2
+from amaranth.utils import bits_for
 
-from golden.weights.mlw_format import PALETTE_ENTRIES, RAW_SYMBOLS_WIDE
+from golden.weights.mlw_format import RAW_SYMBOLS_WIDE
 from hw.bits import any_of
 from hw.weights.mlw_ports import (
+    INDEX_BITS,
     REMAINDER_BITS,
     SLOTS,
-    V_BITS,
     Chunk,
     SliceRules,
     first_of,
     named,
-    prefix_counts,
     shifted,
 )
 from hw.weights.mlw_sizes import HEAD_BITS, unary_fields
@@ -31,7 +30,7 @@ _COUNT_BITS = bits_for(SLOTS)
 
 
 class IndexDecoder(wiring.Component):
-    """Weights of the indices whose remainders are in a chunk, in their order.
+    """The indices whose remainders are in a chunk, in their order.
 
     The quotients that end in a chunk are moved together and kept; the next chunk, even if it is a cycle later or more,
     brings their remainders. A quotient that goes on is carried along.
@@ -42,15 +41,9 @@ class IndexDecoder(wiring.Component):
         A chunk, and that the next one follows.
     begin : In
         Forget all chunks.
-    rules, narrow : In
-    store, entry, v : In
-        Entry `entry` of the palette becomes `v`.
-    fields : Out
-        The chunk from its remainders on.
-    count, weights : Out
-        Weights that this chunk completes.
-    wrong : Out
-        Which of them are past -255..255, or past -128..127 and `narrow` is set.
+    rules : In
+    count, indices : Out
+        Indices that this chunk completes.
     padding : Out
         Bits of WUNARY0 that are set behind the last index.
     """
@@ -60,13 +53,9 @@ class IndexDecoder(wiring.Component):
             {
                 "chunk": In(Chunk(place_bits)),
                 "rules": In(SliceRules()),
-                **dict.fromkeys(("take", "begin", "narrow", "store"), In(1)),
-                "entry": In(ceil_log2(PALETTE_ENTRIES)),
-                "v": In(V_BITS),
-                "fields": Out(REMAINDER_BITS),
+                **dict.fromkeys(("take", "begin"), In(1)),
                 "count": Out(_COUNT_BITS),
-                "weights": Out(data.ArrayLayout(signed(V_BITS), SLOTS)),
-                "wrong": Out(SLOTS),
+                "indices": Out(data.ArrayLayout(INDEX_BITS, SLOTS)),
                 "padding": Out(SLOTS),
             }
         )
@@ -80,19 +69,16 @@ class IndexDecoder(wiring.Component):
         with m.Elif(self.take):
             m.d.sync += self.count.eq(chunk.w_count)
 
-        fields = self.fields
-        m.d.comb += fields.eq(shifted(m, chunk.bits, chunk.base, REMAINDER_BITS, "shifted"))
+        fields = shifted(m, chunk.bits, chunk.base, REMAINDER_BITS, "shifted")
         of_width = [rules.width == width for width in range(_WIDEST + 1)]
         of_shift = [~rules.raw & (rules.wdiv == shift) for shift in range(_SHIFTS)]
-        palette = self._palette(m)
         for k in range(SLOTS):
-            valid = Signal(name=f"valid_{k}")
-            index = Signal(2 * _WIDEST if k == 0 else _WIDEST + 1, name=f"index_{k}")
             widest = _WIDEST if k < RAW_SYMBOLS_WIDE else _SHIFTS - 1
             parts = [fields[k * w :][:w] & of_width[w].replicate(w) for w in range(1, widest + 1)]
             parts += [Cat(Const(0, s), kept[k] & of_shift[s].replicate(len(kept[k]))) for s in range(_SHIFTS)]
-            m.d.comb += [valid.eq(self.count > k), index.eq(any_of(parts))]
-            self._weight(m, k, index, valid, palette)
+            index = named(m, any_of(parts), f"index_{k}")
+            high = index[INDEX_BITS - 1 :].any()
+            m.d.comb += self.indices[k].eq(Cat(index[: INDEX_BITS - 1], high))
         return m
 
     def _quotients(self, m: Module) -> list[Value]:
@@ -107,14 +93,19 @@ class IndexDecoder(wiring.Component):
             waiting = named(m, Mux(unary0[bit], waiting[1:], waiting[: SLOTS - bit - 1]), f"waiting_{bit}")
         goes_on = Signal(SLOTS)
         m.d.comb += goes_on.eq(twice & (~rules.truncated).replicate(SLOTS))
-        before = prefix_counts(m, list(goes_on), "goes")
+        before: list[Value] = [Const(0, 1)]
+        # In a chain, as they are known one after the other.
         for bit in range(SLOTS):
-            m.d.comb += self.padding[bit].eq(unary0[bit] & chunk.w_done & (chunk.w_count + before[bit] <= bit))
+            more = (before[-1] + twice[bit])[: bits_for(bit + 1)]
+            before.append(named(m, more, f"before_{bit}"))
+        for bit in range(SLOTS):
+            ended = chunk.w_count + (before[bit] & (~rules.truncated).replicate(len(before[bit])))
+            m.d.comb += self.padding[bit].eq(unary0[bit] & chunk.w_done & (ended <= bit))
 
         # Moved together: each by the bits before it that go on, the smallest steps first. What has moved away stays
-        # behind, too, but is no symbol.
-        rows = [Cat(unary0[bit] & ~twice[bit], before[bit], Const(0, 4))[:5] for bit in range(SLOTS)]
-        lives = [~goes_on[bit] for bit in range(SLOTS)]
+        # behind, too, but is no symbol. Where quotients end at 2, all bits are symbols and stay.
+        rows = [Cat(unary0[bit] & ~twice[bit], before[bit + 1], Const(0, 4))[:5] for bit in range(SLOTS)]
+        lives = [~(twice[bit] | rules.truncated) for bit in range(SLOTS)]
         for step in range(4):
             comes = [lives[slot] & rows[slot][1 + step] for slot in range(SLOTS)] + [Const(0, 1)] * SLOTS
             reach = 1 << step
@@ -123,54 +114,30 @@ class IndexDecoder(wiring.Component):
             rows = [named(m, row, f"moved_{step}_{k}") for k, row in enumerate(moved)]
             lives = [named(m, live, f"lives_{step}_{k}") for k, live in enumerate(stays)]
 
-        # A quotient is twice what the bits before it have grown by, and its last bit. The first one goes on from the
-        # chunks before.
-        carry, begun, ends = Signal(_CARRY_BITS), Signal(_CARRY_BITS), ~goes_on.all()
-        leading, trailing = first_of(~goes_on), first_of(Cat(reversed(~goes_on)))
-        early = any_of([leading[k].replicate(4) & k for k in range(1, SLOTS)])
+        # A quotient is twice what the bits up to its own have grown by, and its last bit. The first one goes on from
+        # the chunks before.
+        carry, ends = Signal(_CARRY_BITS), ~goes_on.all()
+        trailing = first_of(m, Cat(reversed(~goes_on)), "trailing")
         late = any_of([trailing[k].replicate(4) & k for k in range(1, SLOTS)])
-        m.d.comb += begun.eq(carry[:-1] + Mux(ends, early, SLOTS))
-        large = carry[-1] | begun[-1]
+        longer = (carry[:-1] + SLOTS)[:_CARRY_BITS]
         with m.If(self.begin):
             m.d.sync += carry.eq(0)
         with m.Elif(self.take & unary):
-            m.d.sync += carry.eq(Mux(ends, late, Cat(begun[:-1], large)))
+            m.d.sync += carry.eq(Mux(ends, late, Cat(longer[:-1], longer[-1] | carry[-1])))
 
         grown, last = Signal(data.ArrayLayout(4, SLOTS), reset_less=True), Signal(SLOTS, reset_less=True)
-        second, first = Signal(SLOTS, reset_less=True), Signal(_CARRY_BITS, reset_less=True)
+        begun = Signal(_CARRY_BITS, reset_less=True)
         with m.If(self.take):
             live = unary.replicate(SLOTS)
             m.d.sync += [
                 last.eq(Cat(row[0] for row in rows) & live),
-                second.eq(twice & live & rules.truncated.replicate(SLOTS)),
-                first.eq(Cat(begun[:-1], large) & unary.replicate(_CARRY_BITS)),
+                begun.eq(carry & unary.replicate(_CARRY_BITS)),
                 *(grown[k].eq(rows[k][1:] & unary.replicate(4)) for k in range(SLOTS)),
             ]
+        first = (begun[:-1] + grown[0])[:_CARRY_BITS]
+        first = named(m, Cat(first[:-1], first[-1] | begun[-1]), "first")
         kept = []
         for k in range(SLOTS):
             since = first if k == 0 else named(m, (grown[k] - grown[k - 1])[:4], f"since_{k}")
-            kept.append(Cat(last[k], since[0] | second[k], since[1:]))
+            kept.append(Cat(last[k], since))
         return kept
-
-    def _palette(self, m: Module) -> list[Signal]:
-        palette = [Signal(V_BITS, name=f"palette_{k}", reset_less=True) for k in range(PALETTE_ENTRIES)]
-        for k, value in enumerate(palette):
-            with m.If(self.store & (self.entry == k)):
-                m.d.sync += value.eq(self.v)
-        return palette
-
-    def _weight(self, m: Module, k: int, index: Signal, valid: Signal, palette: list[Signal]) -> None:
-        """The weight of slot `k`."""
-        rules = self.rules
-        listed, v, direct = Signal(name=f"listed_{k}"), Signal(V_BITS, name=f"v_{k}"), Signal(11, name=f"direct_{k}")
-        chosen = any_of([value & (index[:5] == n).replicate(V_BITS) for n, value in enumerate(palette)])
-        low, high = index[:V_BITS], index[V_BITS:]
-        m.d.comb += [
-            listed.eq((index[5:] == 0) & (index[:5] < rules.entries)),
-            direct.eq(low + (rules.offset - rules.entries)),
-            v.eq(Mux(listed, chosen, direct)),
-            self.weights[k].eq((Cat(v[1:], 0) ^ v[0].replicate(V_BITS)) + v[0]),
-        ]
-        outside = ~listed & (high.any() | direct[V_BITS])
-        broad = self.narrow & v[-1] & (v != 257)
-        m.d.comb += self.wrong[k].eq(valid & (outside | broad))

@@ -5,41 +5,48 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-from hw.bits import any_of
+from hw.bits import any_of, by_count
 from hw.packet import Packet
-from hw.weights.mlw_ports import MASK_BITS, SLOTS, V_BITS, count_ones, named, prefix_counts, rotated
+from hw.weights.mlw_ports import LAST_BITS, MASK_BITS, SLOTS, V_BITS, count_ones, named, prefix_counts, rotated
 from hw.weights.ports import Weights
+from hw.weights.sums import not_below
 
 __all__ = ["LANES", "Merger"]
 
 LANES = (16, 32, 64)
 _BANKS = 32
-_RING_BITS = 128
+_WINDOW = 16
+_PARTS = 3
+_RING_BITS = _PARTS * MASK_BITS
 _ROW = 16
 _BLOCK = 8
 _COUNT_BITS = bits_for(SLOTS)
 
 
 class Merger(wiring.Component):
-    """Puts weights where masks have ones, up to `lanes` a cycle.
+    """Puts weights where masks have ones, up to `lanes` a cycle, 16 of them from the ring.
 
-    Weights lie in a ring of 32, masks in a ring of 128 bits, of which a beat's are in sight. Each 8 lanes whose ones
-    all have their weights become lanes of the beat at once; the beat is whole when all are. A butterfly moves the
-    weights: those of a block of lanes lie side by side in the ring, so that each of its nodes is told by where they
-    begin.
+    Weights lie in a ring of 32, masks in a ring of 192 bits, of which a beat's are in sight. Each 8 lanes whose bits
+    are all known and whose ones all have their weights become lanes of the beat at once; the beat is whole when all
+    are. A butterfly moves the weights: those of a block of lanes lie side by side in the ring, so that each of its
+    nodes is told by where they begin.
 
     Members
     -------
     begin : In
         Forget everything.
-    row_valid, count, weights, row_ready : In, In, In, Out
-        Up to 12 weights, taken or not as one.
-    valid, mask, length, go : In, In, In, Out
-        So many bits of a mask, taken as one if 64 are free; what is above is zero.
-    fill : In
-        What is missing are zeros: a beat every cycle.
+    weights, writes, advance, count, fits : In, In, In, In, Out
+        Weights that are written, each behind the last row's; that the row is complete with them; weights of the row,
+        and whether the ring has room for them.
+    go, free, last, mask, next_last : In, Out, Out, In, In
+        A mask is taken, if 64 bits are free; its bits from the one after place `last` on, modulo 64, others clear;
+        the place of its last one, not modulo 64.
+    final, fill : In
+        No mask comes any more; what is missing are zeros: a beat every cycle.
     more, tail, error : In
         The beat is not the tensor's last, which comes with `fill` alone; the last one's lane and error flag.
+    ahead : Out
+        Beats, with a sign, from the one in sight to that of bit `last`.
     made : Out
         A beat is made.
     idle : Out
@@ -53,78 +60,54 @@ class Merger(wiring.Component):
         if lanes not in LANES or isinstance(lanes, bool):
             raise ValueError(f"lanes must be one of {LANES}, not {lanes!r}")
         self._lanes = lanes
+        self._ahead_bits = bits_for(_RING_BITS // lanes - 1) + 1
         super().__init__(
             {
-                **dict.fromkeys(("begin", "row_valid", "valid", "fill", "more", "error"), In(1)),
-                "count": In(_COUNT_BITS),
+                **dict.fromkeys(("begin", "advance", "go", "final", "fill", "more", "error"), In(1)),
                 "weights": In(data.ArrayLayout(signed(V_BITS), SLOTS)),
+                "writes": In(SLOTS),
+                "count": In(_COUNT_BITS),
                 "mask": In(MASK_BITS),
-                "length": In(bits_for(MASK_BITS)),
+                "last": Out(LAST_BITS - 1),
+                "next_last": In(LAST_BITS),
                 "tail": In(ceil_log2(lanes)),
-                **dict.fromkeys(("row_ready", "go", "made", "idle"), Out(1)),
+                "ahead": Out(signed(self._ahead_bits)),
+                **dict.fromkeys(("fits", "free", "made", "idle"), Out(1)),
                 "o": Out(stream.Signature(Packet(Weights(signed(V_BITS), lanes)))),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        lanes, o = self._lanes, self.o
+        lanes, blocks, o = self._lanes, self._lanes // _BLOCK, self.o
         free = Signal()
         m.d.comb += free.eq(~o.valid | o.ready)
+        sight, full = self._masks(m)
 
-        # The ring of masks: beats of them, the bits that are served cleared.
-        beats = _RING_BITS // lanes
-        ring = [Signal(lanes, name=f"mask_{k}", reset_less=True) for k in range(beats)]
-        held, turn = Signal(bits_for(_RING_BITS), reset_less=True), Signal(range(beats), reset_less=True)
-        place = Signal(ceil_log2(_RING_BITS), reset_less=True)
-        sight, whole = Signal(lanes), Signal()
-        m.d.comb += [
-            self.go.eq(self.valid & (held <= _RING_BITS - MASK_BITS)),
-            sight.eq(any_of([bits & (turn == k).replicate(lanes) for k, bits in enumerate(ring)])),
-            whole.eq(held[ceil_log2(lanes) :].any()),
-        ]
-        low = place[: ceil_log2(MASK_BITS)]
-        turned = rotated(m, list(self.mask), low, "turned")
-        added = []
-        for k in range(_RING_BITS):
-            upper = Const(k // MASK_BITS, 1)
-            added.append(turned[k % MASK_BITS] & self.go & (place[-1] ^ (low > k % MASK_BITS) ^ ~upper))
-
-        # Which of its ones have their weights.
-        level, first = Signal(bits_for(_BANKS), reset_less=True), Signal(ceil_log2(_BANKS), reset_less=True)
-        ranks = self._ranks(m, sight)
-        total, served, serves, enough = ranks[-1], Signal(lanes), Signal(), Signal()
-        reaches = Cat(ranks[lane] <= level for lane in range(_BLOCK, lanes, _BLOCK))
+        # Which of its blocks have their weights.
+        end, first = (Signal(bits_for(_BANKS), name=name, reset_less=True) for name in ("end", "first"))
+        level = named(m, (end - first)[: len(end)], "level")
+        past, serves, served = Signal(blocks, reset_less=True), Signal(), Signal(blocks)
+        ranks = self._ranks(m, sight & Cat(~bit.replicate(_BLOCK) for bit in past))
+        ends = [ranks[lane] for lane in range(_BLOCK, lanes + 1, _BLOCK)]
+        plenty = level[ceil_log2(_WINDOW) :].any()
+        enough = [self._enough(rank, level, plenty) for rank in ends]
         m.d.comb += [
             serves.eq(free & ~self.fill),
-            enough.eq(total <= level),
-            served.eq(sight & Cat(bit.replicate(_BLOCK) for bit in Cat(reaches, enough))),
-            self.made.eq(free & (self.fill | (whole & enough & self.more))),
+            served.eq(Cat(enough) & (full | self.final.replicate(blocks))),
+            self.made.eq(free & (self.fill | (full[-1] & served[-1] & self.more))),
+            self.idle.eq(free & ~self.made & ~(served & ~past).any() & ~self.advance & ~self.go),
+            self.fits.eq(self.count <= _BANKS - level),
         ]
-
-        # The ring of weights.
-        banks = [Signal(signed(V_BITS), name=f"bank_{k}", reset_less=True) for k in range(_BANKS)]
-        write, end = Signal(), Signal(ceil_log2(_BANKS))
-        m.d.comb += [
-            write.eq(self.row_valid & (self.count <= _BANKS - level)),
-            self.row_ready.eq(~self.row_valid | write),
-            end.eq(first + level),
-        ]
-        row = [Cat(self.count > k, self.weights[k]) if k < SLOTS else Const(0, V_BITS + 1) for k in range(_ROW)]
-        row = rotated(m, row, end[:-1], "row")
-        for k, bank in enumerate(banks):
-            upper = Const(k // _ROW, 1)
-            with m.If(write & row[k % _ROW][0] & (end[-1] ^ (end[:-1] > k % _ROW) ^ ~upper)):
-                m.d.sync += bank.eq(row[k % _ROW][1:])
 
         # Lanes that are not served are zeros from the beat's first turn on, or from the first that fills.
-        outputs = self._route(m, banks, first, ranks)
+        outputs = self._route(m, self._banks(m, end[:-1]), first, ranks)
         beat = [Signal(V_BITS, name=f"lane_{lane}", reset_less=True) for lane in range(lanes)]
-        last, error, fresh = (Signal(name=name, reset_less=True) for name in ("last", "error", "fresh"))
+        last, error, fresh = (Signal(name=name, reset_less=True) for name in ("last_beat", "error_beat", "fresh"))
         tail = Signal(ceil_log2(lanes), reset_less=True)
         with m.If(free):
             for lane, value in enumerate(beat):
-                lights = served[lane] & ~self.fill
+                lights = sight[lane] & served[lane // _BLOCK] & ~past[lane // _BLOCK] & ~self.fill
                 with m.If(lights | fresh):
                     m.d.sync += value.eq(outputs[lane] & lights.replicate(V_BITS))
             m.d.sync += [
@@ -141,40 +124,96 @@ class Merger(wiring.Component):
             o.payload.data.error.eq(last & error),
         ]
 
-        # What is held: ready for a beat that is made and one that is not, which is known late.
-        more = named(m, held + Mux(self.go, self.length, 0), "more_held")
-        gained = named(m, level + Mux(write, self.count, 0), "gained")
-        steps = [(bit, ranks[lane]) for bit, lane in zip(reaches, range(_BLOCK, lanes, _BLOCK), strict=True)]
-        left, then = named(m, gained, "left"), named(m, first, "then")
-        for bit, rank in [*steps, (enough, total)]:
-            left, then = Mux(bit, gained - rank, left), Mux(bit, first + rank, then)
+        # Ready for each number of blocks that are served, which is known late.
+        then = [first, *((first + rank)[: len(first)] for rank in ends)]
+        turns = named(m, served & serves.replicate(blocks), "turns")
         with m.If(self.begin):
-            m.d.sync += [*(bits.eq(0) for bits in ring), Cat(held, turn, place, level, first).eq(0), fresh.eq(1)]
+            m.d.sync += [Cat(first, end, past).eq(0), fresh.eq(1)]
         with m.Else():
-            for k, bits in enumerate(ring):
-                kept = bits & ~(served & (serves & (turn == k)).replicate(lanes))
-                m.d.sync += bits.eq(kept | Cat(added[k * lanes : (k + 1) * lanes]))
+            with m.If(self.advance):
+                m.d.sync += end.eq(end + self.count)
             m.d.sync += [
-                held.eq(Mux(self.made & ~self.fill, more - lanes, more)),
-                place.eq(place + Mux(self.go, self.length, 0)),
-                turn.eq(turn + (self.made & ~self.fill)),
-                level.eq(Mux(serves, left, gained)),
-                first.eq(Mux(serves, then, first)),
+                first.eq(by_count(then, turns)),
+                past.eq((past | turns) & ~(self.made & ~self.fill).replicate(blocks)),
             ]
-        m.d.comb += self.idle.eq(free & ~self.made & ~served.any() & ~write & ~self.go)
         return m
+
+    def _masks(self, m: Module) -> tuple[Value, Value]:
+        """The known bits of the beat in sight, and which blocks of them are known all."""
+        lanes, lane_bits = self._lanes, ceil_log2(self._lanes)
+        ring = [Signal(name=f"mask_{k}", reset_less=True) for k in range(_RING_BITS)]
+        last, part = Signal(LAST_BITS - 1, reset_less=True), Signal(_PARTS, reset_less=True)
+        turn, ahead = Signal(range(_RING_BITS // lanes), reset_less=True), Signal.like(self.ahead, reset_less=True)
+        behind, wide = Signal(), Signal()
+        m.d.comb += [
+            self.last.eq(last),
+            self.ahead.eq(ahead),
+            behind.eq(ahead[-1]),
+            wide.eq(~behind & (ahead != 0)),
+            self.free.eq(behind | (ahead < (_RING_BITS - MASK_BITS) // lanes)),
+        ]
+        # A mask's bits lie in the part of the ring that the last one's end in, and from that part's beginning on in the
+        # next.
+        for k in range(MASK_BITS):
+            above = named(m, last < k, f"above_{k}")
+            for number in range(_PARTS):
+                with m.If(self.go & Mux(above, part[number], part[number - 1])):
+                    m.d.sync += ring[number * MASK_BITS + k].eq(self.mask[k])
+        new = self.next_last
+        with m.If(self.begin):
+            m.d.sync += [last.eq(-1), part.eq(1 << _PARTS - 1), turn.eq(0), ahead.eq(-1)]
+        with m.Else():
+            with m.If(self.go):
+                m.d.sync += last.eq(new)
+                with m.If(new[-1]):
+                    m.d.sync += part.eq(part.rotate_left(1))
+            leaves = self.made & ~self.fill
+            with m.If(leaves):
+                m.d.sync += turn.eq(Mux(turn == _RING_BITS // lanes - 1, 0, turn + 1))
+            gained = Mux(self.go, new[lane_bits:] - last[lane_bits:], 0)
+            now = named(m, (ahead + gained)[: len(ahead)], "now")
+            m.d.sync += ahead.eq(Mux(leaves, now - 1, now))
+        beats = [Cat(ring[at : at + lanes]) for at in range(0, _RING_BITS, lanes)]
+        shown = any_of([bits & (turn == k).replicate(lanes) for k, bits in enumerate(beats)])
+        known = named(m, Cat(wide | (~behind & (last[:lane_bits] >= lane)) for lane in range(lanes)), "known")
+        return named(m, shown & known, "sight"), Cat(known[lane] for lane in range(_BLOCK - 1, lanes, _BLOCK))
+
+    def _banks(self, m: Module, end: Value) -> list[Value]:
+        """The ring of weights."""
+        banks = [Signal(signed(V_BITS), name=f"bank_{k}", reset_less=True) for k in range(_BANKS)]
+        rows = [Cat(self.writes[k], self.weights[k]) if k < SLOTS else Const(0, V_BITS + 1) for k in range(_ROW)]
+        rows = rotated(m, rows, end[:-1], "row")
+        for k, bank in enumerate(banks):
+            upper = Const(k // _ROW, 1)
+            with m.If(rows[k % _ROW][0] & (end[-1] ^ (end[:-1] > k % _ROW) ^ ~upper)):
+                m.d.sync += bank.eq(rows[k % _ROW][1:])
+        return banks
+
+    def _enough(self, rank: Value, level: Value, plenty: Value) -> Value:
+        """Whether so many weights are there, and not more than are seen at once."""
+        bits = ceil_log2(_WINDOW)
+        low = plenty | not_below(level[:bits], rank[:bits])
+        return low if len(rank) <= bits else Mux(rank[bits:].any(), plenty & (rank == _WINDOW), low)
 
     def _ranks(self, m: Module, sight: Value) -> list[Value]:
         """Ones before each lane, and all: of each block alone, and of all blocks before."""
-        ranks: list[Value] = []
-        base: Value = Const(0, 1)
-        for first in range(0, self._lanes, _BLOCK):
-            block = list(sight[first : first + _BLOCK])
-            inner = prefix_counts(m, block[:-1], f"inner_{first}")
-            ranks += [named(m, base + count, f"rank_{first}_{k}") for k, count in enumerate(inner)]
-            total = count_ones(m, block, f"block_{first}")
-            base = named(m, (base + total)[: bits_for(first + _BLOCK)], f"rank_{first + _BLOCK}")
-        return [*ranks, base]
+        starts = range(0, self._lanes, _BLOCK)
+        totals = [count_ones(m, list(sight[at : at + _BLOCK]), f"block_{at}") for at in starts]
+        bases = [Const(0, 1), *self._sums(m, totals, "base")]
+        ranks = []
+        for at, base in zip(starts, bases, strict=False):
+            inner = prefix_counts(m, list(sight[at : at + _BLOCK - 1]), f"inner_{at}")
+            ranks += [named(m, base + count, f"rank_{at}_{k}") for k, count in enumerate(inner)]
+        return [*ranks, bases[-1]]
+
+    def _sums(self, m: Module, values: list[Value], name: str) -> list[Value]:
+        """The sum of the first 1, 2, ... values, in a tree."""
+        if len(values) == 1:
+            return values
+        half = (len(values) + 1) // 2
+        low, high = self._sums(m, values[:half], f"{name}l"), self._sums(m, values[half:], f"{name}h")
+        sums = [(low[-1] + value)[: bits_for(_BLOCK * (half + k + 1))] for k, value in enumerate(high)]
+        return low + [named(m, total, f"{name}_{k}") for k, total in enumerate(sums)]
 
     def _route(self, m: Module, banks: list[Value], first: Value, ranks: list[Value]) -> list[Value]:
         """Weight ``first + ranks[l]`` of the ring for each lane l that has one, anything for others."""
@@ -193,6 +232,5 @@ class Merger(wiring.Component):
             half = len(values) // 2
             return route(halve(values, lane), lane) + route(halve(values, lane + half), lane + half)
 
-        if self._lanes < _BANKS:
-            return route(halve(banks, 0), 0)
-        return [value for lane in range(0, self._lanes, _BANKS) for value in route(banks, lane)]
+        window = halve(banks, 0)
+        return [value for lane in range(0, self._lanes, _WINDOW) for value in route(window, lane)]

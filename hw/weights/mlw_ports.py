@@ -10,6 +10,8 @@ from hw.weights.ports import COUNT_BITS
 
 __all__ = [
     "CHUNK_BITS",
+    "INDEX_BITS",
+    "LAST_BITS",
     "MASK_BITS",
     "OFFSET_BITS",
     "REMAINDER_BITS",
@@ -33,14 +35,18 @@ SLOTS = UNARY_BITS
 """Most indices, and most runs, of a chunk."""
 OFFSET_BITS = 7
 """Bits of a place within a chunk or header."""
-REMAINDER_BITS = 96
-"""Most bits of a chunk's remainders: 8 of 9 bits and 12 of 2 (or 8 of 3)."""
+REMAINDER_BITS = 72
+"""Most bits of a chunk's remainders of indices: 8 of 9 bits."""
 V_BITS = 9
 """Bits of a v, and of a signed weight."""
+INDEX_BITS = V_BITS + 1
+"""Bits of an index, the highest of which says that it is past all that are legal."""
 CHUNK_BITS = 120
 """Most bits of a chunk: three unary fields, 12 remainders of 5 bits and 12 of 2 (or 8 of 3)."""
 MASK_BITS = 64
 """Most weights that the runs of a chunk stand for: 8 bits of 8, or 12 of 4."""
+LAST_BITS = 7
+"""Bits of the place of a mask's last bit, counted from where the 64 begin that the one before ended in."""
 
 
 class MlwOrder(data.StructLayout):
@@ -67,7 +73,7 @@ class Chunk(data.StructLayout):
     """A chunk, its first bit at bit 0, and what the reader knows of it.
 
     `indices`, `runs`: it carries such. `leads`: the first chunk of a slice whose first weight stands before the first
-    run. `base`, `w_bits`: where the remainders begin, and bits of those of indices. `w_count`, `z_count`: symbols
+    run. `base`, `middle`: where the remainders of indices begin, and those of runs. `w_count`, `z_count`: symbols
     whose quotients end here; `w_done`, `z_done`: they are the slice's last. `cut`: the stream ends within. `place`,
     `crossed`: position of its first bit in a word, and whether that word is the one before the reader's.
     """
@@ -75,17 +81,17 @@ class Chunk(data.StructLayout):
     def __init__(self, place_bits: int) -> None:
         flags = dict.fromkeys(("indices", "runs", "leads", "w_done", "z_done", "cut", "crossed"), 1)
         counts = dict.fromkeys(("w_count", "z_count"), bits_for(SLOTS))
-        fields = {"bits": CHUNK_BITS, "base": bits_for(3 * SLOTS), "w_bits": 7, "place": place_bits}
+        fields = {"bits": CHUNK_BITS, "base": bits_for(3 * SLOTS), "middle": OFFSET_BITS, "place": place_bits}
         super().__init__({**fields, **flags, **counts})
 
 
 class Trace(data.StructLayout):
-    """Where in a chunk or header a fault is: at bit `origin` and, for the first of `marks`, number k of them, k bits
-    behind it, or with `strides` k remainders of indices.
+    """Where a fault is: at bit `origin` of what begins at `place` and, for the first of `marks`, number k of them, k
+    bits behind it, or with `strides` k remainders of indices.
     """
 
-    def __init__(self) -> None:
-        super().__init__({"origin": OFFSET_BITS, "marks": SLOTS, "strides": 1})
+    def __init__(self, place_bits: int) -> None:
+        super().__init__({"origin": OFFSET_BITS, "marks": SLOTS + 1, "strides": 1, "place": place_bits})
 
 
 def named(m: Module, value: Value, name: str) -> Signal:
@@ -139,16 +145,15 @@ def shifted(m: Module, bits: Value, place: Value, size: int, name: str) -> Value
     return bits
 
 
-def first_of(bits: Value) -> Value:
+def first_of(m: Module, bits: Value, name: str) -> Value:
     """The first bit set alone."""
     size = len(bits)
-    # Whether none of the bits before is set, in steps of doubled reach.
-    none_set = [Const(1, 1), *(~bits[k] for k in range(size - 1))]
-    reach = 1
+    # Whether one of the bits up to this is set, in steps of doubled reach.
+    some, reach = named(m, bits, f"{name}_0"), 1
     while reach < size:
-        none_set = [none_set[k] & none_set[k - reach] if k >= reach else none_set[k] for k in range(size)]
+        some = named(m, some | (some << reach)[:size], f"{name}_{reach}")
         reach *= 2
-    return Cat(bits[k] & none_set[k] for k in range(size))
+    return named(m, bits & ~Cat(Const(0, 1), some)[:size], f"{name}_first")
 
 
 def times(m: Module, value: Value, width: Value, most: int, name: str) -> Value:
@@ -165,7 +170,7 @@ def times(m: Module, value: Value, width: Value, most: int, name: str) -> Value:
     return any_of([total[factor] & (width == factor).replicate(len(total[factor])) for factor in range(1, most + 1)])
 
 
-def first_one(bits: Value) -> Value:
+def first_one(m: Module, bits: Value, name: str) -> Value:
     """Place of the first bit set; 0 if none is."""
-    first = first_of(bits)
+    first = first_of(m, bits, name)
     return any_of([first[k].replicate(bits_for(len(bits) - 1)) & k for k in range(1, len(bits))])

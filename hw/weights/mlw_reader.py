@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2
 from golden.weights.mlw_format import HEADER_BITS, MARKER_BITS, PALETTE_BITS, PALETTE_ENTRIES
 from hw.packet import Packet
 from hw.weights.mlw_header import FILL_BITS, HeaderFields
-from hw.weights.mlw_ports import CHUNK_BITS, V_BITS, Chunk, SliceRules, Trace, first_one, named, shifted, times
+from hw.weights.mlw_ports import CHUNK_BITS, V_BITS, Chunk, SliceRules, Trace, first_one, shifted, times
 from hw.weights.mlw_sizes import HEAD_BITS, ChunkSizer
 from hw.weights.ports import POSITION_BITS, Fault
 
@@ -16,7 +16,7 @@ __all__ = ["ChunkReader"]
 
 _WDIV_PLACE, _PALETTE_PLACE = 18, 22
 # What `ChunkSizer` tells of a chunk while it is read, and while `chunk` holds it.
-_TOLD = ("indices", "runs", "base", "w_bits")
+_TOLD = ("indices", "runs", "base", "middle")
 _TOLD_LATER = ("w_count", "z_count", "w_done", "z_done")
 
 
@@ -44,13 +44,17 @@ class ChunkReader(wiring.Component):
         No stage behind holds anything of the chunks before.
     over, missing : In
         The slices so far have more weights than were ordered, or fewer.
-    chunk_bad, chunk_fault, chunk_trace : In
-        Something is wrong with the chunk, which is not taken then; what, and where.
+    bad, early : In
+        Something was wrong with the last chunk that was taken; but for its indices, which are no more if `empty`.
+    watch, note, note_fault, note_trace : Out
+        Faults are still looked for; one is seen here.
+    trace, crossed : In
+        Where the fault is; if `crossed`, in the word before that of the next chunk.
     rules : Out
     store, entry, v : Out
         Entry `entry` of the palette becomes `v`.
-    done, fault, position : Out
-        The last word was read and the stream understood, or `fault` was seen at bit `position`.
+    done, position : Out
+        The last word was read; position of the fault, if there was one.
     """
 
     i: stream.Interface
@@ -64,15 +68,16 @@ class ChunkReader(wiring.Component):
                 **dict.fromkeys(("begin", "take", "empty", "over", "missing"), In(1)),
                 "chunk_valid": Out(1),
                 "chunk": Out(Chunk(self._place_bits)),
-                "chunk_bad": In(1),
-                "chunk_fault": In(Fault),
-                "chunk_trace": In(Trace()),
+                **dict.fromkeys(("bad", "early", "crossed"), In(1)),
+                "trace": In(Trace(self._place_bits)),
+                **dict.fromkeys(("watch", "note"), Out(1)),
+                "note_fault": Out(Fault),
+                "note_trace": Out(Trace(self._place_bits)),
                 "rules": Out(SliceRules()),
                 "store": Out(1),
                 "entry": Out(ceil_log2(PALETTE_ENTRIES)),
                 "v": Out(V_BITS),
                 "done": Out(1),
-                "fault": Out(Fault),
                 "position": Out(POSITION_BITS),
             }
         )
@@ -81,8 +86,8 @@ class ChunkReader(wiring.Component):
         m = Module()
         word_bits, place_bits = self._word_bits, self._place_bits
         rules, chunk = Signal(SliceRules(), reset_less=True), Signal(Chunk(place_bits), reset_less=True)
-        position, entry = Signal(POSITION_BITS, reset_less=True), Signal.like(self.entry, reset_less=True)
-        m.d.comb += [self.rules.eq(rules), self.chunk.eq(chunk), self.position.eq(position), self.entry.eq(entry)]
+        entry = Signal.like(self.entry, reset_less=True)
+        m.d.comb += [self.rules.eq(rules), self.chunk.eq(chunk), self.entry.eq(entry)]
 
         m.submodules.header = header = HeaderFields()
         m.submodules.sizer = sizer = ChunkSizer(place_bits)
@@ -93,42 +98,43 @@ class ChunkReader(wiring.Component):
         low, low_last = Signal(word_bits, reset_less=True), Signal()
         place, word = Signal(place_bits), Signal(POSITION_BITS - place_bits, reset_less=True)
         sight, here, counts = Signal(CHUNK_BITS), Signal(), Signal()
-        parts, carries, next_chunk = Signal(place_bits + 1), Signal(place_bits + 1), Signal(place_bits + 1)
+        next_chunk = Signal(place_bits + 1)
         length, behind, step = Signal(6), Signal(place_bits + 1), Signal()
         crosses, chunk_step, drain = Signal(), Signal(), Signal()
         m.d.comb += [
             sight.eq(shifted(m, Cat(low[1:], self.i.payload.data), place, CHUNK_BITS, "window")),
             here.eq(low_last | self.i.valid),
-            # Of a chunk all but the bits of WUNARY1 is known early; three numbers become two before they are added.
             sizer.place.eq(place),
-            parts.eq(sizer.behind ^ sizer.w_bits ^ sizer.z_bits),
-            carries.eq((sizer.behind & (sizer.w_bits | sizer.z_bits)) | (sizer.w_bits & sizer.z_bits)),
-            next_chunk.eq(named(m, (parts + (carries << 1))[: place_bits + 1], "known") + sizer.ones),
+            next_chunk.eq(sizer.behind),
             crosses.eq(next_chunk[-1]),
             behind.eq(place + length),
             self.i.ready.eq(~low_last & (drain | (step & behind[-1]) | (chunk_step & crosses))),
         ]
-        with m.If(chunk_step & ~(low_last & crosses)):
+        # Behind a stream's last bit the place says nothing: its last chunk is known to be cut.
+        with m.If(chunk_step):
             m.d.sync += place.eq(next_chunk)
         with m.Elif(step):
             m.d.sync += place.eq(behind)
         with m.If(self.i.ready & self.i.valid):
             m.d.sync += [low.eq(self.i.payload.data), low_last.eq(self.i.payload.last)]
-        m.d.sync += counts.eq(self.i.ready & self.i.valid)
-        with m.If(counts):
-            m.d.sync += word.eq(word + 1)
+        m.d.sync += counts.eq(self.i.ready & self.i.valid & ~drain)
+        # Words are counted a cycle late; after a fault, back to its own.
+        back, on, ahead, latest = Signal(), Signal(), Signal(reset_less=True), Signal(reset_less=True)
+        with m.If(counts | back | on):
+            turned = back.replicate(len(word))
+            m.d.sync += word.eq(((word ^ turned) + 1)[: len(word)] ^ turned)
 
         def cut(bits: Value | int) -> Value:
             """Whether the stream ends within the next `bits` bits."""
             return low_last & (~place < bits)
 
         # A fault is noted, then its offset is worked out, then its position.
-        fault, trace = Signal(Fault), Signal(Trace(), reset_less=True)
-        offset, from_chunk = Signal(place_bits + 1, reset_less=True), Signal(reset_less=True)
+        offset = Signal(place_bits + 1, reset_less=True)
+        m.d.comb += self.position.eq(Cat(offset[:place_bits], word))
 
         def fail(kind: Fault, where: int, marks: Value | int = 0) -> None:
-            m.d.sync += [fault.eq(kind), from_chunk.eq(0)]
-            m.d.sync += [trace.origin.eq(where), trace.marks.eq(marks), trace.strides.eq(0)]
+            m.d.comb += [self.note.eq(1), self.note_fault.eq(kind), self.note_trace.place.eq(place)]
+            m.d.comb += [self.note_trace.origin.eq(where), self.note_trace.marks.eq(marks)]
             m.next = "Offset"
 
         m.d.comb += [
@@ -145,25 +151,41 @@ class ChunkReader(wiring.Component):
             Signal(name=n, reset_less=True) for n in ("fresh", "closed", "starts_with_run")
         )
         v_mask = Cat(Const(3, 2), *(rules.entry_bits > bit for bit in range(2, V_BITS)))
-        m.d.comb += [self.v.eq(sight[:V_BITS] & v_mask), self.fault.eq(fault)]
+        m.d.comb += [self.v.eq(sight[:V_BITS] & v_mask)]
+        # A chunk that is bad does not keep the next ones from going on: that would take too long to know.
+        chunks, stepped = Signal(), Signal(reset_less=True)
+        m.d.comb += [
+            chunk_step.eq(chunks & here & (~self.chunk_valid | self.take)),
+            sizer.step.eq(chunk_step),
+        ]
+        m.d.sync += stepped.eq(chunk_step)
         with m.If(self.take):
             m.d.sync += self.chunk_valid.eq(0)
+        with m.If(chunk_step):
+            m.d.sync += [
+                self.chunk_valid.eq(1),
+                chunk.bits.eq(sight),
+                chunk.place.eq(place),
+                chunk.crossed.eq(crosses & ~low_last),
+                chunk.cut.eq(low_last & crosses),
+                chunk.leads.eq(sizer.first & rules.runs & ~starts_with_run),
+                *(chunk[name].eq(getattr(sizer, name)) for name in _TOLD),
+            ]
 
         def fail_chunk() -> None:
-            m.d.sync += [fault.eq(self.chunk_fault), trace.eq(self.chunk_trace), from_chunk.eq(1)]
-            m.next = "Offset"
+            m.d.sync += ahead.eq(self.chunk_valid & chunk.crossed)
+            m.next = "Stop"
 
         with m.FSM():
             with m.State("Idle"):
                 m.d.comb += self.done.eq(1)
                 with m.If(self.begin):
-                    m.d.sync += [place.eq(-1), word.eq(-1), low_last.eq(0), fault.eq(Fault.NONE), fresh.eq(1)]
+                    m.d.sync += [place.eq(-1), word.eq(-1), low_last.eq(0), fresh.eq(1)]
                     m.d.sync += Cat(counts, closed, self.chunk_valid).eq(0)
                     m.next = "Header"
             with m.State("Header"):
-                with m.If(self.chunk_valid & self.chunk_bad):
-                    fail_chunk()
-                with m.Elif(self.empty & ~self.chunk_valid):
+                m.d.comb += self.watch.eq(1)
+                with m.If(self.empty & ~self.chunk_valid & ~self.early):
                     with m.If(self.over):
                         fail(Fault.OVERRUN, 0)
                     with m.Elif(low_last & place.all()):
@@ -203,6 +225,8 @@ class ChunkReader(wiring.Component):
                                 m.next = "Palette"
                             with m.Else():
                                 m.next = "Chunks"
+                with m.Elif(self.bad):
+                    fail_chunk()
             with m.State("Palette"):
                 m.d.comb += length.eq(rules.entry_bits)
                 with m.If(here):
@@ -214,30 +238,28 @@ class ChunkReader(wiring.Component):
                         with m.If(entry == last_entry):
                             m.next = "Chunks"
             with m.State("Chunks"):
-                with m.If(self.chunk_valid & self.chunk_bad):
+                m.d.comb += [self.watch.eq(1), chunks.eq(1)]
+                with m.If(self.bad):
                     fail_chunk()
-                with m.Elif(here & (~self.chunk_valid | self.take)):
-                    m.d.comb += [sizer.step.eq(1), chunk_step.eq(1)]
-                    m.d.sync += [
-                        self.chunk_valid.eq(1),
-                        chunk.bits.eq(sight),
-                        chunk.place.eq(place),
-                        chunk.crossed.eq(crosses & ~low_last),
-                        chunk.cut.eq(low_last & crosses),
-                        chunk.leads.eq(sizer.first & rules.runs & ~starts_with_run),
-                        *(chunk[name].eq(getattr(sizer, name)) for name in _TOLD),
-                    ]
-                    with m.If(~sizer.indices & ~sizer.runs):
-                        m.next = "Header"
+                with m.Elif(chunk_step), m.If(~sizer.indices & ~sizer.runs):
+                    m.next = "Header"
+            with m.State("Stop"):
+                m.d.sync += latest.eq(stepped & chunk.crossed)
+                m.next = "Back"
+            with m.State("Back"):
+                m.d.comb += back.eq(ahead)
+                m.d.sync += [ahead.eq(latest), latest.eq(0)]
+                with m.If(~latest):
+                    m.next = "Offset"
             with m.State("Offset"):
-                marked = times(m, first_one(trace.marks), Mux(trace.strides, rules.width, 1), 9, "marked")
-                m.d.sync += offset.eq(Mux(from_chunk, chunk.place, place) + ((trace.origin + marked) + 1))
-                with m.If(from_chunk & chunk.crossed):
-                    m.d.sync += word.eq(word - 1)
+                trace = self.trace
+                marked = times(m, first_one(m, trace.marks, "mark"), Mux(trace.strides, rules.width, 1), 9, "marked")
+                m.d.sync += offset.eq(trace.place + ((trace.origin + marked) + 1))
+                m.d.comb += back.eq(self.crossed)
                 m.next = "Fail"
             with m.State("Fail"):
-                later = (word + offset[place_bits:])[: len(word)]
-                m.d.sync += [position.eq(Cat(offset[:place_bits], later)), self.chunk_valid.eq(0)]
+                m.d.sync += self.chunk_valid.eq(0)
+                m.d.comb += on.eq(offset[-1])
                 m.next = "Drain"
             with m.State("Drain"):
                 m.d.comb += drain.eq(1)

@@ -9,8 +9,8 @@ from amaranth.utils import bits_for
 
 from hw.bits import any_of
 from hw.weights.mlw_ports import (
+    LAST_BITS,
     MASK_BITS,
-    REMAINDER_BITS,
     SLOTS,
     Chunk,
     SliceRules,
@@ -25,6 +25,7 @@ __all__ = ["RunDecoder"]
 
 _FIELD_BITS = 24
 _COUNT_BITS = bits_for(SLOTS)
+_MARK_BITS = bits_for(MASK_BITS - 1)
 
 
 class RunDecoder(wiring.Component):
@@ -32,7 +33,8 @@ class RunDecoder(wiring.Component):
 
     A bit of ZUNARY that is set is ``2**zdiv`` zeros, whether its run ends in this chunk or not; one that is clear is as
     many zeros as the remainder says and the weight that follows. So a chunk is at most `MASK_BITS` weights, and nothing
-    is carried. Bits and remainders are put side by side in the chunk after; lengths are added up in the cycle after.
+    is carried. Bits and remainders are put side by side in the chunk after; lengths are added up, and become a mask, in
+    the cycle after.
 
     Members
     -------
@@ -41,16 +43,15 @@ class RunDecoder(wiring.Component):
     begin : In
         Forget all chunks.
     rules : In
-    fields : In
-        The chunk from its remainders on.
     ones : In
         Indices that the chunk completes: so many ones, in a slice without runs.
     ready : Out
         The chunk can be taken.
     z_bits : Out
         Bits of the remainders of runs that the chunk has.
-    valid, mask, length, go : Out, Out, Out, In
-        A mask, and that it is taken.
+    valid, last, mask, next_last, go : Out, In, Out, Out, In
+        A mask, its bits from the one after place `last` on, modulo 64; the place of its last one, not modulo 64; that
+        it is taken.
     padding : Out
         Bits of ZUNARY that are set behind the last run.
     """
@@ -61,12 +62,12 @@ class RunDecoder(wiring.Component):
                 "chunk": In(Chunk(place_bits)),
                 "rules": In(SliceRules()),
                 **dict.fromkeys(("take", "begin", "go"), In(1)),
-                "fields": In(REMAINDER_BITS),
                 "ones": In(_COUNT_BITS),
                 **dict.fromkeys(("ready", "valid"), Out(1)),
                 "z_bits": Out(bits_for(_FIELD_BITS)),
                 "mask": Out(MASK_BITS),
-                "length": Out(bits_for(MASK_BITS)),
+                "last": In(LAST_BITS - 1),
+                "next_last": Out(LAST_BITS),
                 "padding": Out(SLOTS),
             }
         )
@@ -82,13 +83,12 @@ class RunDecoder(wiring.Component):
         field = Cat(chunk.runs & (~coarse if k >= 8 else 1) for k in range(SLOTS))
         before = prefix_counts(m, list(~bits & field), "before")
         ends, follows = Signal(SLOTS), Signal(SLOTS)
+        behind = [named(m, chunk.z_done & (count >= chunk.z_count), f"behind_{k}") for k, count in enumerate(before)]
         for k in range(SLOTS):
-            behind = chunk.z_done & (before[k] >= chunk.z_count)
-            final = chunk.z_done & (before[k] == chunk.z_count - 1)
             m.d.comb += [
-                ends[k].eq(field[k] & ~bits[k] & ~behind),
-                follows[k].eq(ends[k] & ~final),
-                self.padding[k].eq(bits[k] & behind),
+                ends[k].eq(field[k] & ~bits[k] & ~behind[k]),
+                follows[k].eq(ends[k] & ~behind[k + 1]),
+                self.padding[k].eq(bits[k] & behind[k]),
             ]
         kept_valid, kept_count = Signal(), Signal(_COUNT_BITS)
         kept = Signal(data.StructLayout(dict.fromkeys(("bits", "ends", "follows"), SLOTS)), reset_less=True)
@@ -100,7 +100,7 @@ class RunDecoder(wiring.Component):
 
         # Side by side with their remainders.
         m.d.comb += self.z_bits.eq(times(m, kept_count, rules.zdiv, 3, "z_bits"))
-        remainders = self._spread(m, shifted(m, self.fields, chunk.w_bits, _FIELD_BITS, "fields"), kept.ends)
+        remainders = self._spread(m, shifted(m, chunk.bits, chunk.middle, _FIELD_BITS, "fields"), kept.ends)
         valid = Signal()
         follows = Signal(SLOTS, reset_less=True)
         lengths = [Signal(4, name=f"length_{k}", reset_less=True) for k in range(SLOTS)]
@@ -123,35 +123,39 @@ class RunDecoder(wiring.Component):
                 m.d.sync += lengths[k].eq((zeros & from_runs.replicate(3)) + counts)
         with m.Elif(self.go):
             m.d.sync += valid.eq(0)
-
-        # Added up.
-        sums = self._sums(m, lengths, "sum")
-        m.d.comb += self.length.eq(sums[-1])
-        for place in range(MASK_BITS):
-            marks = [follows[k] & (sums[k] == place + 1) for k in range(SLOTS) if k <= place < 8 * (k + 1)]
-            m.d.comb += self.mask[place].eq(any_of(marks))
+        self._masks(m, lengths, follows)
         return m
+
+    def _masks(self, m: Module, lengths: list[Value], follows: Value) -> None:
+        """The mask of lengths that are added up from the last mask's last bit on."""
+        lasts = self._sums(m, [self.last, *lengths], "last")[1:]
+        marks = []
+        for k, last in enumerate(lasts):
+            low = [last[:3] == n for n in range(8)]
+            high = [(last[3:_MARK_BITS] == n) & follows[k] for n in range(8)]
+            marks.append((named(m, Cat(low), f"low_{k}"), named(m, Cat(high), f"high_{k}")))
+        m.d.comb += self.next_last.eq(lasts[-1])
+        for place in range(MASK_BITS):
+            m.d.comb += self.mask[place].eq(any_of([low[place & 7] & high[place >> 3] for low, high in marks]))
 
     def _spread(self, m: Module, fields: Value, ends: Value) -> list[Value]:
         """The remainder of each bit that ends a run, 0 of others."""
         zdiv = self.rules.zdiv
-        waiting, spread = [], []
+        waiting = []
         for k in range(SLOTS):
             options = [fields[w * k :][:w] & (zdiv == w).replicate(w) for w in (1, 2, 3) if w * k < _FIELD_BITS]
-            waiting.append(any_of(options))
+            waiting.append(named(m, any_of(options), f"waiting_{k}"))
+        spread = []
         for k in range(SLOTS):
-            slot = Signal(3, name=f"remainder_{k}")
-            m.d.comb += slot.eq(waiting[0] & ends[k].replicate(3))
-            spread.append(slot)
+            spread.append(named(m, waiting[0][:3] & ends[k].replicate(3), f"remainder_{k}"))
             pairs = pairwise(waiting)
             waiting = [named(m, Mux(ends[k], late, early), f"waiting_{k}_{n}") for n, (early, late) in enumerate(pairs)]
         return spread
 
-    def _sums(self, m: Module, lengths: list[Value], name: str) -> list[Value]:
-        """The sum of the first 1, 2, ... lengths, in a tree."""
-        if len(lengths) == 1:
-            return [lengths[0]]
-        half = (len(lengths) + 1) // 2
-        low, high = self._sums(m, lengths[:half], f"{name}l"), self._sums(m, lengths[half:], f"{name}h")
-        sums = [(low[-1] + value)[: bits_for(8 * (half + k + 1))] for k, value in enumerate(high)]
-        return low + [named(m, total, f"{name}_{k}") for k, total in enumerate(sums)]
+    def _sums(self, m: Module, values: list[Value], name: str) -> list[Value]:
+        """The sum of the first 1, 2, ... values, in a tree."""
+        if len(values) == 1:
+            return [values[0]]
+        half = (len(values) + 1) // 2
+        low, high = self._sums(m, values[:half], f"{name}l"), self._sums(m, values[half:], f"{name}h")
+        return low + [named(m, (low[-1] + value)[:LAST_BITS], f"{name}_{k}") for k, value in enumerate(high)]

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from golden.activations.zvc import ZvcFormat
 from golden.codec import Symbols, Words
 from golden.tile_format import MODES, TileFormat
+from sim.timing_reader import ACCEPTS, BEGINS, new_decoder, offers_beat, step_decoder
 from sim.timing_writer import ENDS, SENDS, TAKES, new_encoder, step_encoder
 
 __all__ = ["SHELL_CYCLES", "CodecTiming", "Times", "beat_counts"]
@@ -156,7 +157,9 @@ class CodecTiming:
         sizes, _ = self.beat_bits(values, starts, modes, zero_point, by_start=True)
         nonzero = (payload.reshape(-1, self.word_bits // 64) != 0).any(axis=1)
         burst_words = fmt.burst_bits // self.word_bits
-        beats, words = _decode(sizes, beat_counts(starts, lanes), nonzero, bursts, self.word_bits, burst_words)
+        beats, words = _decode(
+            sizes, beat_counts(starts, lanes), nonzero, bursts, new_decoder(self.word_bits), self.word_bits, burst_words
+        )
         return Times(beats, words)
 
     def cycles_off(
@@ -277,68 +280,25 @@ def _encode(sizes, last, encoder, width, burst_words, wide, ring):  # type: igno
 
 
 @njit(cache=True, nogil=True)
-def _decode(sizes, tile_beats, nonzero, bursts, width, burst_words):  # type: ignore[no-untyped-def]
+def _decode(sizes, tile_beats, nonzero, bursts, decoder, width, burst_words):  # type: ignore[no-untyped-def]
     """Cycles of beats out and words in."""
     tiles, beats = bursts.size, sizes.size
     sent, taken = np.full(beats, -1, np.int64), np.full(nonzero.size, -1, np.int64)
-    # The reader and the queue; words behind `kept` are dropped if the tile ends with them.
-    word = reading = burst = burst_place = 0
-    is_open = announced = False
     depth = max(4, 2 * burst_words)
-    tail = kept = head = end_place = 0
-    ended = offered = False
-    # The tile that is decoded, and the place in the words in sight.
-    begun = beat = left = 0
-    active = final = False
-    place, waits, upper_last = width - 1, True, False
-    cycle = 0
+    word = tile = place = begun = beat = cycle = 0
     while beat < beats and cycle < _PATIENCE * (beats + nonzero.size + tiles):
-        # The reader takes a word.
-        ends = reading < tiles and burst == bursts[reading] - 1 and burst_place == burst_words - 1
-        numbered = is_open or (begun < tiles and not announced)
-        accepts = word < nonzero.size and tail - head != depth and (not ended or not ends) and numbered
-        keeps = accepts and (burst < bursts[reading] - 1 or burst_place == 0 or nonzero[word])
-        opens = accepts and not is_open
-        # A beat goes if its words are in sight; then they move up, and the queue's word comes into sight.
-        primed = kept - head >= depth // 4 or ended
-        queue_last = ended and head == end_place
-        go = active and not waits and (final or upper_last or offered)
-        moves = go and (final or place + sizes[beat] >= width)
-        opening = waits or final
-        past = upper_last and not opening
-        here = offered and (not opening or (primed and (waits or upper_last)))
-        takes = (waits or moves) and here and not past
-        begins = begun < tiles and announced and (not active or (go and final))
-        if waits or moves:
-            upper_last = past or queue_last
-            waits = not here and not past
-        if go:
-            sent[beat] = cycle + 1
-            place = width - 1 if final else (place + sizes[beat]) % width
-            active = not final
+        if offers_beat(decoder):
+            sent[beat] = cycle
             beat += 1
-        if begins or go:
-            left = (tile_beats[begun] if begins else left) - 1
-            final = left == 0
-        if begins:
-            begun += 1
-            active = True
-        announced = (announced or opens) and not begins
-        # Clock edge of queue and reader.
-        following = head + 1 if takes else head
-        offered = (ended and following == end_place) or (kept != following and kept != following + 1)
-        ended = (accepts and ends) or (ended and not (takes and queue_last))
-        head = following
-        if accepts:
+        here = word < nonzero.size
+        ends = here and place == bursts[tile] * burst_words - 1
+        keeps = here and (place <= (bursts[tile] - 1) * burst_words or nonzero[word])
+        done = step_decoder(decoder, sizes, tile_beats, begun < tiles, here, keeps, ends, width, depth, True)
+        if done & ACCEPTS:
             taken[word] = cycle
             word += 1
-            if ends:
-                end_place = tail if keeps else kept - 1
-            kept = tail + 1 if keeps else kept
-            tail = kept if ends else tail + 1
-            is_open = not ends
-            burst_place = (burst_place + 1) % burst_words
-            burst = 0 if ends else burst + (burst_place == 0)
-            reading += ends
+            tile += ends
+            place = 0 if ends else place + 1
+        begun += done & BEGINS != 0
         cycle += 1
     return sent, taken

@@ -1,4 +1,4 @@
-"""Every transfer of the encoder of all modes is in the cycle that the simulator computes."""
+"""Every transfer of encoder and decoder of all modes is in the cycle that the simulator computes."""
 
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from prc_tiles import dense, planes
 from golden.activations.prc import PrcFormat
 from golden.codec import symbol_dtype
 from golden.tile_format import MODES, TileFormat
+from hw.mixed_decoder import MixedDecoder
 from hw.mixed_encoder import MixedEncoder
 from sim.timing_asks import asks_of
 from sim.timing_mixed import MixedTiming
@@ -24,9 +25,19 @@ CORES = [
 ]
 
 
-def assert_keeps_to_the_cycles(fmt, lanes, tiles, told):
-    """A batch has one zero point."""
-    tiles = [replace(tile, zero_point=tiles[0].zero_point) for tile in tiles]
+def tiles_as_arrays(fmt, tiles):
+    """What the simulator takes; a batch has one zero point."""
+    values = np.concatenate([tile.symbols for tile in tiles]).astype(symbol_dtype(fmt.word_bits))
+    starts = np.cumsum([0, *(len(tile.symbols) for tile in tiles)])
+    modes = np.array([MODES.index(tile.mode) for tile in tiles], np.uint8)
+    return values, starts, np.array([tile.shape for tile in tiles]), modes, tiles[0].zero_point
+
+
+def with_one_zero_point(tiles):
+    return [replace(tile, zero_point=tiles[0].zero_point) for tile in tiles]
+
+
+def assert_encoder_keeps_to_the_cycles(fmt, lanes, tiles, told):
     sent = tiles if told else [replace(tile, mode=tile.best(fmt)) for tile in tiles]
     inputs = {
         "i_tile": [tile.choose_order(fmt, told) for tile in tiles],
@@ -34,19 +45,34 @@ def assert_keeps_to_the_cycles(fmt, lanes, tiles, told):
     }
     count = sum(len(tile.words(fmt, lanes)) for tile in sent)
     made = call(MixedEncoder(fmt, lanes), inputs, {"o": count, "o_entry": len(tiles)})
-    values = np.concatenate([tile.symbols for tile in tiles]).astype(symbol_dtype(fmt.word_bits))
-    starts = np.cumsum([0, *(len(tile.symbols) for tile in tiles)])
-    modes = np.array([MODES.index(tile.mode) for tile in sent], np.uint8)
-    shapes = np.array([tile.shape for tile in tiles])
-    times = MixedTiming(fmt, lanes).encode(values, starts, shapes, modes, tiles[0].zero_point, told)
+    times = MixedTiming(fmt, lanes).encode(*tiles_as_arrays(fmt, sent), told)
     assert (times.beats.tolist(), times.words.tolist()) == (made["i"].cycles, made["o"].cycles)
 
 
 @pytest.mark.parametrize(("fmt", "lanes"), CORES, ids=str)
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(data=st.data())
 def test_encoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
-    assert_keeps_to_the_cycles(fmt, lanes, data.draw(mixed_tiles(fmt, 9)), data.draw(st.booleans()))
+    tiles = with_one_zero_point(data.draw(mixed_tiles(fmt, 9)))
+    assert_encoder_keeps_to_the_cycles(fmt, lanes, tiles, data.draw(st.booleans()))
+
+
+@pytest.mark.parametrize(("fmt", "lanes"), CORES, ids=str)
+@settings(max_examples=2)
+@given(data=st.data())
+def test_decoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
+    tiles = with_one_zero_point(data.draw(mixed_tiles(fmt, 9)))
+    inputs = {
+        "i_tile": [tile.decode_order(fmt) for tile in tiles],
+        "i_entry": [tile.entry(fmt) for tile in tiles],
+        "i": [word for tile in tiles for word in tile.words(fmt, lanes)],
+    }
+    made = call(MixedDecoder(fmt, lanes), inputs, {"o": sum(-(-len(tile.symbols) // lanes) for tile in tiles)})
+    payloads = [tile.payload(fmt) for tile in tiles]
+    bursts = np.array([len(payload) // fmt.burst_bytes for payload in payloads])
+    payload = np.frombuffer(b"".join(payloads), np.uint64)
+    times = MixedTiming(fmt, lanes).decode(*tiles_as_arrays(fmt, tiles), payload, bursts)
+    assert (times.beats.tolist(), times.words.tolist()) == (made["o"].cycles, made["i"].cycles)
 
 
 @settings(max_examples=40)
@@ -65,4 +91,4 @@ def test_more_small_tiles_than_may_wait(told):
     shapes = [(3, 3, 4), *((1, 1 + n % 2, 1 + n % 4) for n in range(70)), (3, 3, 4)]
     drawn = [dense(shape, n) for n, shape in enumerate(shapes)]
     tiles = [MixedTile(d.shape, d.symbols, 0, "prc" if n % 3 else "raw", n) for n, d in enumerate(drawn)]
-    assert_keeps_to_the_cycles(fmt, 4, tiles, told)
+    assert_encoder_keeps_to_the_cycles(fmt, 4, tiles, told)

@@ -24,7 +24,7 @@ from math import sqrt
 from sim.chip_process import ratio_from_45
 from sim.energy import Constant
 
-__all__ = ["CORES", "CodecGates", "CodecWork", "Core", "codec_constants", "codec_energy", "gates_of"]
+__all__ = ["CORES", "INTAKE", "CodecGates", "CodecWork", "Core", "codec_constants", "codec_energy", "gates_of"]
 
 _HOROWITZ = "Horowitz, ISSCC 2014, figure 1.1.9"
 _AREA = "make area: Yosys, core and AXI4-Stream shell, memories apart"
@@ -62,12 +62,15 @@ CORES: Mapping[tuple[str, int, int], Core] = {
     ("chooser", 16, 4): Core(1826, 2622, 20056),
     ("mixed encoder", 8, 4): Core(27723, 1956, 125104),
     ("mixed decoder", 8, 4): Core(21259, 2362, 6496),
-    ("fusion", 16, 4): Core(17903),
-    ("pair decoder", 8, 16): Core(31189, 0, 50688),
-    ("mlw decoder", 9, 32): Core(38669),
+    ("fusion", 16, 4): Core(18108),
+    ("pair decoder", 8, 16): Core(35648, 0, 50688),
+    ("mlw decoder", 9, 32): Core(34200),
 }
-_INTAKE = 37500
-"""What the decompressor has around an engine of int8 weights: intake with its CRC, gathering, narrowing."""
+INTAKE = 49600
+"""What the decompressor has around an engine: intake with its CRC, gathering, narrowing, registers.
+
+The datapath of plain fields less its engine and dequantization.
+"""
 
 _PAIRS, _MLW, _FIELDS = ("pair decoder", 8, 16), ("mlw decoder", 9, 32), ("fusion", 16, 4)
 # The engine of each weight codec; of hevc, which has no hardware, the largest stands for what would be larger.
@@ -130,7 +133,7 @@ def gates_of(symbol_bits: int, lanes: int, codec: str = "best", weight_codec: st
         CORES["encoder", 8, lanes].memory_bits,
         CORES["decoder", 8, lanes].memory_bits,
         ring_bits,
-        engine.gates + _INTAKE if engine else 0.0,
+        engine.gates + INTAKE if engine else 0.0,
         engine.memory_bits if engine else 0,
     )
 

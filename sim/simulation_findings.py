@@ -32,6 +32,12 @@ def findings(summary: SimulationSummary) -> list[str]:
     if kept:
         aside = f"at most {summary.reserved_bytes / 1024:.3g} KiB of the buffers are set aside"
         found.append(f"tensors that stay on the chip: {' and '.join(kept)}; {aside}")
+    if summary.fused_overlap_ms >= 0.001 * coded.time_ms:
+        share = 100 * summary.fused_overlap_ms / coded.time_ms
+        found.append(
+            f"fused layers are timed one behind the other; strips that overlap would save {share:.1f} % of the time at "
+            "most"
+        )
     have = summary.config["pipeline_read_fifo_bytes"], summary.config["pipeline_write_fifo_bytes"]
     need = coded.read_fifo_bytes, coded.write_fifo_bytes
     if any(least > there for least, there in zip(need, have, strict=True)):

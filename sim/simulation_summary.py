@@ -141,6 +141,7 @@ class SimulationSummary(_Model):
     layers: tuple[SimulatedLayer, ...]
     resident: tuple[str, ...]
     fused: tuple[str, ...]
+    fused_overlap_ms: float = 0.0
     reserved_bytes: int
     constants: tuple[dict[str, Any], ...]
     assumptions: tuple[str, ...]
@@ -174,6 +175,7 @@ def summarize_simulation(result: Simulation) -> SimulationSummary:
         layers=tuple(_layer(*pair, result.residency.kept, peak) for pair in zip(result.coded, result.raw, strict=True)),
         resident=tuple(sorted(result.residency.resident)),
         fused=tuple(sorted(result.residency.fused)),
+        fused_overlap_ms=_overlap_ms(result.coded, result.residency.fused),
         reserved_bytes=max(result.residency.reserved_bytes, default=0),
         constants=tuple(
             asdict(constant) for constant in constants(config.accelerator, config.run.codec, config.weight_codec)
@@ -184,6 +186,18 @@ def summarize_simulation(result: Simulation) -> SimulationSummary:
 
 def _sum_pj(layer: LayerResult, prefix: str = "") -> float:
     return sum(value for name, value in layer.energy_pj.items() if name.startswith(prefix))
+
+
+def _overlap_ms(layers: tuple[LayerResult, ...], fused: Container[str]) -> float:
+    """What chains would save at most if the strips of their layers overlapped, each resource being busy as long."""
+    saved_ns, chain = 0.0, list[LayerResult]()
+    for layer in layers:
+        chain.append(layer)
+        if layer.plan.layer.output not in fused:
+            busy_ns = max(sum(one.busy_ns[stage] for one in chain) for stage in _STAGES)
+            saved_ns += max(0.0, sum(one.time_ns for one in chain) - busy_ns) if len(chain) > 1 else 0.0
+            chain = []
+    return saved_ns / 1e6
 
 
 def _utilization(macs: float, time_ns: float, peak_macs_per_s: float) -> float:

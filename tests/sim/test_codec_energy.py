@@ -8,7 +8,7 @@ import pytest
 
 from sim.accelerator import WEIGHT_CODECS
 from sim.chip_process import process_ratio, ratio_from_45
-from sim.codec_energy import CORES, GATE_FJ, CodecWork, codec_constants, codec_energy, gates_of
+from sim.codec_energy import CORES, GATE_FJ, INTAKE, CodecWork, codec_constants, codec_energy, gates_of
 
 AREA = Path(__file__).parents[2] / "hw" / "data" / "area.json"
 PROCESS = "45 nm, 0.9 V"
@@ -24,7 +24,7 @@ def test_parts_by_hand():
     assert found["codec_logic_pj"] == pytest.approx((1000 * decoder + 500 * (encoder + chooser)) * 0.5e-3)
     engine = CORES["pair decoder", 8, 16]
     table_pj = 10 * sqrt(engine.memory_bits / 65536)
-    assert found["weight_decoder_pj"] == pytest.approx(100 * ((engine.gates + 37500) * 0.5e-3 + table_pj))
+    assert found["weight_decoder_pj"] == pytest.approx(100 * ((engine.gates + INTAKE) * 0.5e-3 + table_pj))
     memory = 300 * sqrt(552 / 65536) + 200 * sqrt(512 / 65536) + 500 * sqrt(19808 / 65536)
     assert found["codec_memory_pj"] == pytest.approx(2 * 10 * memory)
     assert all(part == 0 for part in codec_energy(CodecWork(), gates, PROCESS).values())
@@ -70,11 +70,11 @@ def test_processes():
 
 
 def test_gates_are_those_of_the_cores():
-    """Within 10 %, which moves a design's energy by two tenths of a percent."""
+    """Within 15 %, which moves a design's energy by less than 0.3 %."""
     area = {(row["name"], row["symbol_bits"], row["lanes"]): row for row in json.loads(AREA.read_text())}
     known = [(core, area[key]) for key, core in CORES.items() if key in area]
     assert len(known) >= 15
     for core, row in known:
-        assert core.gates == pytest.approx(row["core_ge"], rel=0.1), row["name"]
-        assert core.shell == pytest.approx(row["shell_ge"] or core.shell, rel=0.1) or not core.shell, row["name"]
-        assert core.memory_bits == pytest.approx(row["memory_bits"], rel=0.1), row["name"]
+        assert core.gates == pytest.approx(row["core_ge"], rel=0.15), row["name"]
+        assert core.shell == pytest.approx(row["shell_ge"] or core.shell, rel=0.15) or not core.shell, row["name"]
+        assert core.memory_bits == pytest.approx(row["memory_bits"], rel=0.15), row["name"]

@@ -25,7 +25,7 @@ from golden.weights.mlw import Mlw, MlwFormat
 from sim.accelerator import load_accelerator
 from sim.chip_energy import chip_energy, constants, scaled, sensitivity
 from sim.chip_process import NODES, process_ratio
-from sim.codec_energy import CORES
+from sim.codec_energy import CORES, INTAKE
 from sim.coded_tensors import coded_images
 from sim.images import Photo
 from sim.layer_shape import conv, layer_shapes
@@ -223,7 +223,7 @@ def test_weight_decoders_work_beside_activation_decoders(plain):
         assert layer.busy_ns["decode"] == max(own, cycles)
         # 0.5 fJ a gate, and its code tables are read in each cycle.
         engine = CORES["pair decoder", 8, 16]
-        cycle_pj = (engine.gates + 37500) * 0.5e-3 + 10 * sqrt(engine.memory_bits / 65536)
+        cycle_pj = (engine.gates + INTAKE) * 0.5e-3 + 10 * sqrt(engine.memory_bits / 65536)
         assert layer.energy_pj["weight_decoder_pj"] == pytest.approx(cycles * cycle_pj)
     assert slow.coded[1].busy_ns["decode"] > decoder[1]
     assert all(layer.energy_pj["weight_decoder_pj"] == 0 for layer in (*packed.coded, *slow.raw))
@@ -265,7 +265,14 @@ def test_what_stays_on_the_chip_is_told(plain):
     told = findings(summary)
     assert told[0] == "1 of 4 layers make half of the time, above all q, r, p"
     assert "4 of 4 layers are bound by compute" in told[2]
-    assert "stay on the chip: 1 as a whole and 2 inside fused layers; at most 0.25 KiB" in told[-1]
+    assert "stay on the chip: 1 as a whole and 2 inside fused layers; at most 0.25 KiB" in told[3]
+    chain = summary.layers[1:]  # the array is busy longest in all three
+    saved_us = sum(row.time_us for row in chain) - sum(row.compute_us for row in chain)
+    assert 1e3 * summary.fused_overlap_ms == pytest.approx(saved_us)
+    assert saved_us > 0
+    share = 100 * summary.fused_overlap_ms / summary.coded.time_ms
+    assert told[4].endswith(f"overlap would save {share:.1f} % of the time at most")
+    assert summarize_simulation(run_hand(plain)).fused_overlap_ms == 0
 
 
 def test_codecs_that_slow_a_design_down_say_why(plain, capsys):
@@ -377,7 +384,7 @@ def test_energy_prints_every_constant_with_unit_process_and_source():
     assert "45 nm, 0.9 V" in told
     assert {"codec_gate", "codec_memory", "encoder_gates", "decoder_gates"} <= set(values)
     assert values["decoder_gates"] == CORES["decoder", 8, 8].gates + CORES["decoder", 8, 8].shell
-    assert values["weight_decoder_gates"] == CORES["mlw decoder", 9, 32].gates + 37500
+    assert values["weight_decoder_gates"] == CORES["mlw decoder", 9, 32].gates + INTAKE
     nothing = CliRunner().invoke(app(), ["energy", "--accelerator", "ethos-u55"], catch_exceptions=False).stdout
     assert nothing.startswith("no energies are told")
 

@@ -16,7 +16,10 @@ __all__ = ["pareto", "row_label"]
 
 _ALL_LABELLED = 12  # points of a network; among more, only those on the front bear a label
 _LABEL_POINTS = 6.5
+_LETTER, _LINE = 0.017, 0.05  # of a label, as shares of the points' spread
 _GREY = "#9aa5b1"
+_Place = tuple[float, float]
+
 _GROUP = ("network", "images", "mean", "spread", "accelerator")
 
 
@@ -92,10 +95,22 @@ def _points(axes: Axes, rows: Sequence[Row], names: dict[Row, str], places: Sequ
             axes.plot(across, up, "o", markersize=5, markerfacecolor=face, markeredgecolor=color)
         if any(row.outcome.point["codec"] == codec for row in rows):
             axes.plot([], [], "o", markersize=5, color=color, label=codec)
-    labels: dict[tuple[float, float], list[str]] = {}
-    for row, place in zip(rows, places, strict=True):
+    labels: dict[_Place, list[str]] = {}
+    for row, place in sorted(zip(rows, places, strict=True), key=lambda pair: not pair[0].pareto):
         if row in names:
             labels.setdefault(place, []).append(names[row])
-    for place, texts in labels.items():
-        axes.annotate(", ".join(texts), place, (5, 2), textcoords="offset points", fontsize=_LABEL_POINTS, color="#444")
+    for place, text in _apart({place: ", ".join(texts) for place, texts in labels.items()}).items():
+        axes.annotate(text, place, (5, 2), textcoords="offset points", fontsize=_LABEL_POINTS, color="#444")
     axes.margins(x=0.15, y=0.12)
+
+
+def _apart(labels: dict[_Place, str]) -> dict[_Place, str]:
+    """The labels, first ones first, that do not lie on those before them."""
+    across, up = (max(values) - min(values) or 1.0 for values in zip(*labels, strict=True)) if labels else (1.0, 1.0)
+    kept: dict[_Place, str] = {}
+    for (x, y), text in labels.items():
+        width = _LETTER * across
+        near = [(left, told) for (left, height), told in kept.items() if abs(height - y) < _LINE * up]
+        if not any(left - width * len(text) < x < left + width * len(told) for left, told in near):
+            kept[x, y] = text
+    return kept

@@ -101,15 +101,16 @@ class Merger(wiring.Component):
         ]
 
         # Lanes that are not served are zeros from the beat's first turn on, or from the first that fills.
-        outputs = self._route(m, self._banks(m, end[:-1]), first, ranks)
+        blocks_served = served & ~past & (~self.fill).replicate(blocks)
+        lights = named(m, sight & Cat(bit.replicate(_BLOCK) for bit in blocks_served), "lights")
+        outputs = self._route(m, self._banks(m, end[:-1]), first, ranks, lights)
         beat = [Signal(V_BITS, name=f"lane_{lane}", reset_less=True) for lane in range(lanes)]
         last, error, fresh = (Signal(name=name, reset_less=True) for name in ("last_beat", "error_beat", "fresh"))
         tail = Signal(ceil_log2(lanes), reset_less=True)
         with m.If(free):
             for lane, value in enumerate(beat):
-                lights = sight[lane] & served[lane // _BLOCK] & ~past[lane // _BLOCK] & ~self.fill
-                with m.If(lights | fresh):
-                    m.d.sync += value.eq(outputs[lane] & lights.replicate(V_BITS))
+                with m.If(lights[lane] | fresh):
+                    m.d.sync += value.eq(outputs[lane])
             m.d.sync += [
                 o.valid.eq(self.made),
                 fresh.eq(self.made),
@@ -215,8 +216,8 @@ class Merger(wiring.Component):
         sums = [(low[-1] + value)[: bits_for(_BLOCK * (half + k + 1))] for k, value in enumerate(high)]
         return low + [named(m, total, f"{name}_{k}") for k, total in enumerate(sums)]
 
-    def _route(self, m: Module, banks: list[Value], first: Value, ranks: list[Value]) -> list[Value]:
-        """Weight ``first + ranks[l]`` of the ring for each lane l that has one, anything for others."""
+    def _route(self, m: Module, banks: list[Value], first: Value, ranks: list[Value], lights: Value) -> list[Value]:
+        """Weight ``first + ranks[l]`` of the ring for each lane l of `lights`, zero for others."""
 
         def halve(values: list[Value], lane: int) -> list[Value]:
             """Of each two values half a ring apart the one that is among the weights from lane `lane` on."""
@@ -226,9 +227,15 @@ class Merger(wiring.Component):
             moved = [Mux(start[-1] ^ (begin > k), values[k + half], values[k]) for k in range(half)]
             return [named(m, value, f"node_{half}_{lane}_{k}") for k, value in enumerate(moved)]
 
+        def pick(values: list[Value], lane: int) -> Value:
+            """One of two, in gates: a multiplexer and a gate would take more."""
+            odd = named(m, first[0] ^ ranks[lane][0], f"odd_{lane}")
+            chosen = [(lights[lane] & ~odd, values[0]), (lights[lane] & odd, values[1])]
+            return named(m, any_of([value & when.replicate(V_BITS) for when, value in chosen]), f"lane_{lane}_next")
+
         def route(values: list[Value], lane: int) -> list[Value]:
-            if len(values) == 1:
-                return values
+            if len(values) == 2:
+                return [pick(values, lane), pick(values, lane + 1)]
             half = len(values) // 2
             return route(halve(values, lane), lane) + route(halve(values, lane + half), lane + half)
 

@@ -101,13 +101,16 @@ class WeightLookup(wiring.Component):
                 negative.eq(index[0] ^ turned),
                 total.eq(index[1:V_BITS] + Mux(index[0], odd, even)),
             ]
-            if k < _PORTS:
-                entry = ports[k]
-            else:
-                near = Mux(index[0], palette[1], palette[0])
-                entry = Mux(second, ports[k - _PORTS], near)
             direct = (total ^ negative.replicate(_SUM_BITS))[:V_BITS]
-            weight = named(m, Mux(listed[k], entry, direct), f"weight_{k}")
+            if k < _PORTS:
+                choices = [(listed[k], ports[k]), (~listed[k], direct)]
+            else:
+                near = listed[k] & ~second
+                choices = [(listed[k] & second, ports[k - _PORTS]), (~listed[k], direct)]
+                choices += [(near & index[0], palette[1]), (near & ~index[0], palette[0])]
+            # In gates, which are fewer than those of multiplexers.
+            chosen = [value & when.replicate(V_BITS) for when, value in choices]
+            weight = named(m, any_of(chosen), f"weight_{k}")
             past = ~total[-1] & (total[-2] | (negative & total[:-2].all()))
             outside = ~listed[k] & (index[V_BITS] | past)
             turn = ~again | (second if k >= _PORTS else ~second)

@@ -10,6 +10,7 @@ from hw.activations.chooser import Chooser
 from hw.activations.index import IndexBuilder, IndexReader
 from hw.activations.plane_ring import PlaneRing
 from hw.activations.prc_decoder import PrcDecoder
+from hw.activations.prc_encoder import PrcEncoder
 from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.axis import Slice
@@ -28,13 +29,14 @@ CORES = {
     "index_builder": (IndexBuilder, 20, 16),
     "index_reader": (IndexReader, 14, 16),
     "prc_decoder": (lambda: PrcDecoder(PrcFormat(4), (1, 1, 4)), 10, 8),
+    "prc_encoder": (lambda: PrcEncoder(PrcFormat(4), (1, 1, 4)), 18, 6),
     "plane_ring": (lambda: PlaneRing(_MIXED, 2), 12, 16),
     "queue": (lambda: Queue(5, 2), 12, 4),
 }
 OUTPUTS = [
     *(("slice", "o"), ("encoder", "o"), ("encoder", "o_entry"), ("decoder", "o"), ("chooser", "o")),
     *(("chooser", "o_tile"), ("index_builder", "o"), ("index_reader", "o"), ("prc_decoder", "o")),
-    *(("plane_ring", "o"), ("queue", "o")),
+    *(("prc_encoder", "o"), ("plane_ring", "o"), ("queue", "o")),
 ]
 
 

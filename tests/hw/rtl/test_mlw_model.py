@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from golden.weights.mlw import Mlw
+from golden.weights.mlw import Mlw, write_stream
 from hw.harness import Harness, Stalls
 from hw.transfers import fields_of, from_fields, words_of
 from hw.weights.mlw import MlwDecoder
@@ -95,6 +95,17 @@ def quantized(values: np.ndarray, density: float) -> np.ndarray:
     """Weights in -127..127, the smallest of them zero."""
     pruned = np.where(np.abs(values) >= np.quantile(np.abs(values), 1 - density), values, 0)
     return np.rint(pruned * (127 / np.abs(values).max())).astype(np.int8).ravel()
+
+
+def test_real_weights_are_those_of_the_reference_decoder(model):
+    weights = sorted((weight.values for weight in find_weights(build_lite0())), key=np.size)
+    tensors = [
+        quantized(values, density) for values, density in zip(weights[4:24:5], (1.0, 0.5, 0.2, 0.1), strict=True)
+    ]
+    streams = [Stream(filled(write_stream(tensor)), tensor.size) for tensor in tensors]
+    came, verdicts, _ = decode(model, streams)
+    assert {fault for fault, _ in verdicts} == {Fault.NONE}
+    assert [row.tolist() for row in came] == run_reference([stream.data for stream in streams])
 
 
 @pytest.mark.parametrize(("density", "least"), [(1.0, 8.0), (0.1, 29.0)])

@@ -194,9 +194,9 @@ def _run(reads, stops, sizes, advances, escapes, shape, order, beats):  # type: 
             if ready:
                 take, following = _WINDOW_BITS, _BLOCK
         elif state == _BLOCK:
-            following = _MEASURE
+            following = _MEASURE if step else state
         elif state == _MEASURE:
-            following = _CODEWORDS
+            following = _CODEWORDS if step else state
         elif state == _CODEWORDS:
             if step and ready_before:
                 read = True

@@ -60,7 +60,7 @@ class PairChecks(wiring.Component):
         bits = offset_bits(self.slots)
         symbols = self.symbols
         # Weights that the block misses, and those of the tensor behind it. A cycle after these: the next block's, and
-        # those behind it. No block ends in the cycle behind another.
+        # those behind it. No block ends within two cycles behind another.
         room, behind, next_room = (Signal(COUNT_BITS, name=name) for name in ("room", "behind", "next_room"))
         next_behind, more, alone, is_last = Signal(COUNT_BITS), Signal(), Signal(), Signal()
         opening, at = Signal(2), Signal(POSITION_BITS)

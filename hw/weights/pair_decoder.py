@@ -249,9 +249,11 @@ class PairDecoder(wiring.Component):
                 with m.If(body.ready):
                     m.d.comb += body.take.eq(1)
                     m.next = "Block"
-            with m.State("Block"):
+            # Two steps, so that two groups at least lie between the ends of blocks.
+            with m.State("Block"), m.If(step):
                 m.next = "Measure"
-            with m.State("Measure"):
+            with m.State("Measure"), m.If(step):
+                m.d.comb += window.open.eq(1)
                 m.d.sync += [
                     left.eq(measure),
                     lapsed.eq(is_behind),
@@ -259,7 +261,6 @@ class PairDecoder(wiring.Component):
                     final.eq(is_final),
                     block.eq(block + 1),
                 ]
-                m.d.comb += window.open.eq(1)
                 m.next = "Codewords"
             with m.State("Codewords"):
                 m.d.comb += [read.eq(step & has_ahead), decodes.eq(1)]

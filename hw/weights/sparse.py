@@ -53,7 +53,7 @@ class Expander(wiring.Component):
     ends the tensor ends one beat more than others, unless the beat is full.
 
     *Void*: whatever was to come, the rest of the tensor is zeros. A tensor that was begun always ends with as many
-    weights as were told. Its last beat waits for `settled`.
+    weights as were told. Its last beat waits for `settled`, and groups are taken meanwhile.
 
     Parameters
     ----------
@@ -108,6 +108,7 @@ class Expander(wiring.Component):
         fill, left = Signal(lane_bits), Signal(COUNT_BITS)
         places = [Signal(bits + 1, name=f"place_{k}") for k in range(self.slots)]
         emits, closes, last, go, done = Signal(), Signal(), Signal(), Signal(), Signal()
+        ends, kept, whole = Signal(), Signal(), Signal()
         end, beats_0, beats_1, stays = Signal(lane_bits + 1), Signal(), Signal(), Signal()
 
         def is_last(weights: Value) -> Value:
@@ -122,11 +123,14 @@ class Expander(wiring.Component):
             # Where the group ends, and whether it alone is less than a beat, or than two.
             end.eq(total(fill, group.count[:lane_bits], lane_bits + 1)),
             stays.eq(~group.finish | (end[:lane_bits] == 0)),
-            emits.eq(self.active & Mux(self.void, 1, valid & (group.finish | ~beats_0 | end[-1]))),
+            ends.eq(valid & (group.finish | ~beats_0 | end[-1])),
+            # The tensor's last group waits in the beat and not in the way: behind it may come what is wrong.
+            kept.eq(ends & last & ~self.settled),
+            emits.eq(self.active & (self.void | whole | ends)),
             closes.eq(Mux(end[-1], beats_0 & stays, beats_0 | (beats_1 & stays))),
             self.o.valid.eq(emits & (~last | self.settled)),
             go.eq(self.o.valid & self.o.ready),
-            done.eq(~emits | (self.o.ready & (~last | self.settled) & closes)),
+            done.eq(~emits | kept | (self.o.ready & (~last | self.settled) & closes)),
             self.ready.eq(~valid | done),
             beat.last.eq(last),
             beat.data.tail.eq(left - 1),
@@ -142,12 +146,12 @@ class Expander(wiring.Component):
                 m.d.sync += begun[lane].eq(begun[lane] | here[lane])
 
         with m.If(valid & done):
-            m.d.sync += fill.eq(end)
+            m.d.sync += [fill.eq(end), whole.eq(whole | kept)]
         with m.If(go):
             lefts = Cat(left[:lane_bits], less_one(left[lane_bits:]))
             m.d.sync += [left.eq(lefts), last.eq(is_last(lefts))]
             with m.If(last):
-                m.d.sync += [self.active.eq(0), fill.eq(0)]
+                m.d.sync += [self.active.eq(0), fill.eq(0), whole.eq(0)]
             with m.If(~closes):
                 left_over = total(below, group.count, bits)
                 m.d.sync += [fill.eq(0), group.count.eq(left_over)]

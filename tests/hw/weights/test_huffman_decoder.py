@@ -159,6 +159,8 @@ def test_lengths_that_do_not_match_are_refused():
     stray = [*words[:-1], words[-1] | 1 << 63]
     shorter = Tensor.of(codec, replace(whole.encoded, bits=bits - 1))
     longer = Tensor.of(codec, replace(whole.encoded, bits=bits + 1))
+    # Too many weights behind a full last beat, which waits for the end.
+    fewer = Tensor.of(codec, replace(whole.encoded, shape=(148,)))
     table = Tensor.of(codec, replace(whole.encoded, table_bits=whole.encoded.table_bits - 1))
     cases = [
         (whole, words, Fault.NONE),
@@ -169,6 +171,7 @@ def test_lengths_that_do_not_match_are_refused():
         (whole, [*words, 5, 6, 7], Fault.LONG),
         (shorter, words, Fault.SHORT),
         (longer, words, Fault.LONG),
+        (fewer, words, Fault.LONG),
         (table, words, Fault.TABLE),
         (whole, words, Fault.NONE),
     ]

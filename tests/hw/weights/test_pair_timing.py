@@ -36,6 +36,8 @@ BATCHES = {
         (ZeroRuns(), np.zeros(70, np.int8)),
         (RelativeIndex(RelativeIndexFormat(8, huffman=False)), sparse(300, 0.01, 2)),
     ],
+    # A block is one run and takes many beats: the next one's waits right behind it.
+    "blocks of one run": [(ZeroRuns(ZeroRunsFormat(8, entry_weights=100)), np.zeros(432, np.int8))],
     "codebook": [(DeepComp(DeepCompFormat(0.3, 2, entry_weights=64)), sparse(100, 1).astype(np.float32))],
 }
 

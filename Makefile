@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 OUT ?= thinwire-report
 TILES ?= 1000000
+TENSORS ?= 20000
 # Programs that tests start, and the Debian package of each.
 DEBIAN := iverilog:iverilog g++:g++ perl:perl
 
@@ -21,7 +22,7 @@ help:
 	@echo "rtl           the tests that run Verilog (WAVES=1 keeps waves)"
 	@echo "area          gates, depth, LUTs and clock of every core; writes hw/data/area.md"
 	@echo "formal        prove stream contracts and encode-decode identity"
-	@echo "fuzz          a million random tiles through the Verilog (TILES=n, SEED=n)"
+	@echo "fuzz          a million random tiles, and weights, through the Verilog (TILES=n, TENSORS=n, SEED=n)"
 	@echo "clean         remove what these targets made"
 
 demo: $(VENV)/.core
@@ -60,6 +61,7 @@ formal: $(VENV)/.test
 
 fuzz: $(VENV)/.test debian
 	$(BIN)/python -m hw.fuzz --tiles $(TILES) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m hw.weights.fuzz --tensors $(TENSORS) $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf $(VENV) build dist $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -1,6 +1,7 @@
 """The compiled datapath against golden: random and damaged bodies, cycles, and the checks that would see a fault."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +14,13 @@ from hw.weights.cli import run_weight_cosim
 from hw.weights.cosim import cosimulate_weights
 from hw.weights.datapath import Engine
 from hw.weights.descriptors import job_of
-from hw.weights.fuzz import round_of, wrong_tensors
+from hw.weights.fuzz import main, read_vector, replay, round_of, write_vector, wrong_tensors
 from sim.timing_weights import weight_cycles
 
 pytestmark = pytest.mark.rtl
 
 _PLAIN = (Engine.FIELDS, Engine.PACKED)
+_VECTORS = Path(__file__).parents[2] / "vectors" / "rtl" / "weights"
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,38 @@ def test_a_wrong_byte_a_missing_error_and_an_odd_one_are_seen(bench):
         errors = made.errors.copy()
         errors[number] = ~errors[number]
         assert wrong_tensors(sent, replace(made, errors=errors)) == [number]
+
+
+def test_vector_of_a_round_runs_again(bench, tmp_path):
+    sent = round_of(5, 0, _PLAIN, 8)
+    write_vector(sent, _PLAIN, tmp_path / "vector.json")
+    again, engines = read_vector(tmp_path / "vector.json")
+    assert (again.damaged, again.stalls, engines) == (sent.damaged, sent.stalls, _PLAIN)
+    for one, other in zip(again.jobs, sent.jobs, strict=True):
+        assert np.array_equal(one.expected, other.expected)
+    assert replay(tmp_path / "vector.json", bench) == []
+    good = sent.damaged.index(False)
+    wrong = replace(sent.jobs[good], expected=sent.jobs[good].expected ^ 1)
+    sent.jobs[good] = wrong
+    write_vector(sent, _PLAIN, tmp_path / "vector.json")
+    assert replay(tmp_path / "vector.json", bench) == [good]
+
+
+@pytest.mark.parametrize("path", sorted(_VECTORS.glob("*.json")), ids=lambda path: path.stem)
+def test_written_vectors_pass(bench, path):
+    assert replay(path, bench) == []
+
+
+def test_fuzz_writes_a_failing_tensor_as_a_vector(tmp_path, monkeypatch, capsys):
+    def fails(_, sent, __):
+        return [k for k, job in enumerate(sent.jobs) if job.count == 36][:1]
+
+    monkeypatch.setattr("hw.weights.fuzz._fails", fails)
+    assert main(["--tensors", "600", "--seed", "5", "--engines", "packed", "--out", str(tmp_path)]) == 1
+    (path,) = tmp_path.glob("weights-packed-5-*.json")
+    sent, engines = read_vector(path)
+    assert ([job.count for job in sent.jobs], engines) == ([36], (Engine.PACKED,))
+    assert str(path) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["packed", "block-float"])

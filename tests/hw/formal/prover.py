@@ -40,17 +40,23 @@ def run_sby(design: Elaboratable, ports: list[Signal], mode: str, depth: int, fo
 class Harness(Elaboratable):
     """A core whose inputs are free signals, with the stream rules assumed of its sources.
 
+    Inputs that are no streams are free, too, but never change.
+
     ``ports`` are the free signals. A subclass adds what is to be proved in `properties`.
     """
 
     def __init__(self, core: wiring.Component) -> None:
         self.core = core
-        self.sources, self.sinks = {}, {}
+        self.sources, self.sinks, self.constants = {}, {}, {}
         for name, member in core.signature.members.items():
+            if member.is_port:
+                self.constants |= {name: getattr(core, name)} if member.flow == In else {}
+                continue
             assert isinstance(member.signature, stream.Signature)
             (self.sources if member.flow == In else self.sinks)[name] = getattr(core, name)
         free = [(bus.payload, bus.valid) for bus in self.sources.values()]
         self.ports = [getattr(signal, "as_value", lambda s=signal: s)() for pair in free for signal in pair]
+        self.ports += list(self.constants.values())
         self.domain = ClockDomain("sync", reset_less=True)
         self.ports += [bus.ready for bus in self.sinks.values()] + [self.domain.clk]
 
@@ -60,6 +66,10 @@ class Harness(Elaboratable):
         m.submodules.core = self.core
         for name, bus in self.sources.items():
             m.d.comb += Assume(held(m, name, bus))
+        for name, value in self.constants.items():
+            before, begun = Signal(value.shape(), name=f"{name}_before"), Signal(name=f"{name}_begun")
+            m.d.sync += [before.eq(value), begun.eq(1)]
+            m.d.comb += Assume(~begun | (value == before))
         self.properties(m)
         return m
 

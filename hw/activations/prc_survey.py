@@ -1,6 +1,6 @@
 """What an encoder of prc learns of a plane before it writes the first code."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -113,19 +113,20 @@ class LaneSurvey(wiring.Component):
         with m.If(self.sum):
             m.d.sync += [others.eq(others_now), total_sum.eq(sum_now), row_blank.eq(row_blank_now), blank.eq(blank_now)]
 
-        fits, many, blank_plane = Signal(bits - 1), Signal(), Signal()
+        # `passed_over[n]`: the parameter is more than n. What fits one fits all that are larger.
+        passed_over, many, blank_plane = Signal(bits - 1), Signal(), Signal()
         m.d.comb += [
-            fits.eq(Cat(total_sum <= (others << (k + 1)) for k in range(bits - 1))),
+            passed_over.eq(Cat(total_sum > (others << (k + 1)) for k in range(bits - 1))),
             many.eq((others << 3) < self.places_7),
             blank_plane.eq(others == 0),
-        ]
-        smallest = Mux(many, bits - 2, bits - 1)
-        chosen = smallest
-        for n in reversed(range(bits - 1)):
-            chosen = Mux(fits[n], n, chosen)
-        m.d.comb += [
-            self.k.eq(Mux(blank_plane, bits - 1, chosen)),
+            self.k.eq(_count(Cat(passed_over[:-1], passed_over[-1] & ~many)) | blank_plane.replicate(len(self.k))),
             self.flagged.eq(many | blank_plane),
             self.blank.eq(blank),
         ]
         return m
+
+
+def _count(ones: Value) -> Value:
+    """How many bits are set, from bit 0 on without a gap, of one less than a power of two."""
+    half = len(ones) // 2
+    return Cat(_count(Mux(ones[half], ones[half + 1 :], ones[:half])), ones[half]) if half else ones

@@ -170,7 +170,7 @@ class MlwDecoder(wiring.Component):
         m.d.sync += final.eq(reader.done & ~reader.chunk_valid & reader.empty & ~begin)
         m.d.comb += [
             merger.final.eq(final),
-            merger.more.eq(beats != 0),
+            merger.more.eq(some & (beats != 0)),
             merger.tail.eq(tail),
             merger.error.eq(check.fault != Fault.NONE),
         ]

@@ -60,7 +60,7 @@ CORES: Mapping[tuple[str, int, int], Core] = {
     ("chooser", 8, 4): Core(1604, 1620, 20056),
     ("chooser", 8, 8): Core(1968, 2471, 19808),
     ("chooser", 16, 4): Core(1826, 2622, 20056),
-    ("mixed encoder", 8, 4): Core(27723, 1956, 125104),
+    ("mixed encoder", 8, 4): Core(27596, 2189, 125104),
     ("mixed decoder", 8, 4): Core(21259, 2362, 6496),
     ("fusion", 16, 4): Core(18108),
     ("pair decoder", 8, 16): Core(35648, 0, 50688),

@@ -65,7 +65,8 @@ def assert_decodes(model, streams, stalls=None):
 def test_streams_of_every_kind_and_damage(model, stalls):
     rng = np.random.default_rng(list(STALLS).index(stalls))
     sound = [drawn_stream(rng) if n % 2 else coded_stream(rng, int(rng.integers(1, 900))) for n in range(200)]
-    streams = [*sound[:40], *(damaged(rng, stream) for stream in sound)]
+    unasked = [Stream(stream.data, 0) for stream in sound[:40]]
+    streams = [*unasked, *sound[:40], *(damaged(rng, stream) for stream in sound)]
     faults = {stream.verdict()[0][0] for stream in streams}
     assert {Fault.CODE, Fault.SHORT, Fault.OVERRUN, Fault.NONE} <= faults
     assert_decodes(model, streams, STALLS[stalls])

@@ -43,15 +43,23 @@ from hw.axis import Shell
 from hw.mixed_decoder import MixedDecoder
 from hw.mixed_encoder import MixedEncoder
 from hw.verilog import to_rtlil
+from hw.weights.code_loader import CodeLoader
+from hw.weights.codebook import Codebook
+from hw.weights.datapath import Engine
+from hw.weights.decompressor import Decompressor
 from hw.weights.dequant import Dequant
 from hw.weights.fusion import Fusion
+from hw.weights.huffman import CodeWindow
 from hw.weights.mlw import MlwDecoder
 from hw.weights.pair_decoder import PairDecoder
+from hw.weights.sparse import Expander
 from hw.weights.unpack import Unpacker
 
 __all__ = ["DESIGNS", "SEEDS", "Cost", "Design", "main", "measure", "select", "table"]
 
 FLIP_FLOP_GE = 5
+# Of the decompressor: Ethos-U streams have a row of their own, and take long to map.
+_SMALL_ENGINES = (Engine.FIELDS, Engine.PAIRS, Engine.PACKED)
 SEEDS = (1, 2, 3)
 _DATA = Path(__file__).parent / "data"
 # Memories stay cells from here on; enables stay in the flip-flops, resets become logic.
@@ -174,6 +182,12 @@ def _designs() -> tuple[Design, ...]:
         Design("dequant", 16, 8, lambda: Dequant(8)),
         Design("packed", 8, 16, lambda: Unpacker(16)),
         Design("pair decoder", 8, 16, lambda: PairDecoder(16, 8)),
+        Design("huffman lanes", 0, 1, lambda: CodeWindow(1), False),
+        Design("huffman lanes", 0, 3, lambda: CodeWindow(3), False),
+        Design("code loader", 0, 0, CodeLoader, False),
+        Design("expander", 8, 16, lambda: Expander(16, 3, 8), False),
+        Design("codebook", 32, 3, lambda: Codebook(32, 3), False),
+        Design("decompressor", 0, 0, lambda: Decompressor(engines=_SMALL_ENGINES), False),
         Design("mlw decoder", 9, 32, lambda: MlwDecoder(32, 128)),
     )
 

@@ -24,7 +24,17 @@ from math import sqrt
 from sim.chip_process import ratio_from_45
 from sim.energy import Constant
 
-__all__ = ["CORES", "ENGINES", "INTAKE", "CodecGates", "CodecWork", "Core", "codec_constants", "codec_energy", "gates_of"]
+__all__ = [
+    "CORES",
+    "ENGINES",
+    "INTAKE",
+    "CodecGates",
+    "CodecWork",
+    "Core",
+    "codec_constants",
+    "codec_energy",
+    "gates_of",
+]
 
 _HOROWITZ = "Horowitz, ISSCC 2014, figure 1.1.9"
 _AREA = "make area: Yosys, core and AXI4-Stream shell, memories apart"

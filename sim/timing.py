@@ -26,7 +26,7 @@ from golden.tile_format import MODES, TileFormat
 from sim.timing_reader import ACCEPTS, BEGINS, new_decoder, offers_beat, step_decoder
 from sim.timing_writer import ENDS, SENDS, TAKES, new_encoder, step_encoder
 
-__all__ = ["SHELL_CYCLES", "CodecTiming", "Times", "beat_counts"]
+__all__ = ["SHELL_CYCLES", "CodecTiming", "Times", "beat_counts", "cycles_off_at_ends"]
 
 _SRLC, _ZRLC, _ZVC = MODES.index("srlc"), MODES.index("zrlc"), MODES.index("zvc")
 # Registers at the ports of a core's AXI4-Stream shell, one on the way in and one on the way out.
@@ -57,6 +57,20 @@ class Times:
 def beat_counts(starts: Cycles, lanes: int) -> Cycles:
     """Beats of each tile; tile ``t`` is symbols ``starts[t]`` to ``starts[t + 1]``."""
     return -(-np.diff(starts) // lanes)
+
+
+def cycles_off_at_ends(counts: Cycles, measured: Cycles, expected: Cycles, shell_cycles: int) -> int:
+    """Cycles that measured transfers, `counts` of each tile, are off at the tiles' last ones, summed.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer of them than expected.
+    """
+    if measured.shape != expected.shape:
+        raise ValueError(f"measured cycles must be {expected.size}, not {measured.size}")
+    last = np.cumsum(counts) - 1
+    return int(np.abs(measured[last] - expected[last] - shell_cycles).sum())
 
 
 @dataclass(frozen=True)
@@ -186,17 +200,12 @@ class CodecTiming:
             Cycles that the ports' registers add on the way.
         """
         tiles = values, starts, modes, zero_point
-        last_words = np.cumsum(bursts * (self.fmt.burst_bits // self.word_bits)) - 1
-        last_beats = np.cumsum(beat_counts(starts, self.lanes)) - 1
-        off = 0
-        for last, measured, expected in (
-            (last_words, encoded, self.encode(*tiles, adaptive=True).words),
-            (last_beats, decoded, self.decode(*tiles, payload, bursts).beats),
-        ):
-            if measured.shape != expected.shape:
-                raise ValueError(f"measured cycles must be {expected.size}, not {measured.size}")
-            off += int(np.abs(measured[last] - expected[last] - shell_cycles).sum())
-        return off
+        words = bursts * (self.fmt.burst_bits // self.word_bits)
+        return cycles_off_at_ends(words, encoded, self.encode(*tiles, adaptive=True).words, shell_cycles) + (
+            cycles_off_at_ends(
+                beat_counts(starts, self.lanes), decoded, self.decode(*tiles, payload, bursts).beats, shell_cycles
+            )
+        )
 
 
 @njit(cache=True, nogil=True)

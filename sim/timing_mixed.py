@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from golden.codec import Symbols, Words
 from golden.tile_format import DEFAULT_MODES, TileFormat
-from sim.timing import SHELL_CYCLES, CodecTiming, Cycles, Times, beat_counts
+from sim.timing import SHELL_CYCLES, CodecTiming, Cycles, Times, beat_counts, cycles_off_at_ends
 from sim.timing_mixed_decoder import decode_times
 from sim.timing_mixed_encoder import encode_times
 
@@ -119,14 +119,9 @@ class MixedTiming:
             Cycles that the ports' registers add on the way.
         """
         tiles = values, starts, shapes, modes, zero_point
-        last_words = np.cumsum(bursts * (self.fmt.burst_bits // self._plain.word_bits)) - 1
-        last_beats = np.cumsum(beat_counts(starts, self.lanes)) - 1
-        off = 0
-        for last, measured, expected in (
-            (last_words, encoded, self.encode(*tiles).words),
-            (last_beats, decoded, self.decode(*tiles, payload, bursts).beats),
-        ):
-            if measured.shape != expected.shape:
-                raise ValueError(f"measured cycles must be {expected.size}, not {measured.size}")
-            off += int(np.abs(measured[last] - expected[last] - shell_cycles).sum())
-        return off
+        words = bursts * (self.fmt.burst_bits // self._plain.word_bits)
+        return cycles_off_at_ends(words, encoded, self.encode(*tiles).words, shell_cycles) + (
+            cycles_off_at_ends(
+                beat_counts(starts, self.lanes), decoded, self.decode(*tiles, payload, bursts).beats, shell_cycles
+            )
+        )

@@ -1,25 +1,24 @@
 """The decoder of Huffman codes: dense weights, zero runs and relative indices, with or without a codebook."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from golden.weights.canonical import LONGEST, MOST_SYMBOLS
+from golden.weights.canonical import LONGEST
 from hw.memory import Memory
 from hw.packet import Packet
 from hw.weights.body import BODY_WORDS_BITS, PLACE_BITS, SIGHT_BITS, TAKEN_BITS, WORD_BITS, BodyReader
 from hw.weights.code_loader import LEVEL_BITS, CodeLoader
-from hw.weights.codebook import Codebook
-from hw.weights.huffman import INDEX_BITS, SIZE_BITS, WINDOW_BITS, CodeWindow
-from hw.weights.pair_checks import Checked, PairChecks
+from hw.weights.huffman import SIZE_BITS, WINDOW_BITS, CodeWindow
+from hw.weights.pair_checks import PairChecks
 from hw.weights.pair_ports import Form, PairOrder, Symbols
+from hw.weights.pair_stages import stages
 from hw.weights.ports import POSITION_BITS, Fault, Report, Weights
-from hw.weights.sparse import RUN_BITS, Expander, offset_bits
-from hw.weights.sums import carry_save, cut_difference, cut_total, difference, less_one, shifted, total
+from hw.weights.sparse import RUN_BITS, Expander
+from hw.weights.sums import carry_save, cut_difference, cut_total, difference, less_one, shifted
 
 __all__ = ["PairDecoder"]
 
-_VALUE_BITS = 16
 _ENTRY_BITS = 32
 # What the codewords of a cycle can reach.
 _REACH_BITS = SIZE_BITS
@@ -302,7 +301,8 @@ class PairDecoder(wiring.Component):
                 with m.If(self.report.ready):
                     m.next = "Idle"
 
-        found = self._stages(m, window, loader, checks, expander, order, step, read & ~void, symbols)
+        parts = window, loader, checks, expander
+        found = stages(m, slots, self.weight_bits, *parts, order, step, read & ~void, symbols)
         # What a group is refused for is told a cycle behind its refusal.
         counted, seen = Signal(), Signal(Fault)
         m.d.sync += [counted.eq(found & ~void & (fault == Fault.NONE)), seen.eq(checks.fault)]
@@ -364,82 +364,3 @@ class PairDecoder(wiring.Component):
         with m.Else():
             m.d.comb += symbols.taken.eq(window.taken)
             m.d.comb += symbols.ends.eq(ends)
-
-    def _stages(self, m: Module, window, loader, checks, expander, order, step, read, symbols):
-        """What becomes of the codewords; whether a fault is found now."""
-        slots = self.slots
-        valued = {"values": data.ArrayLayout(_VALUE_BITS, slots)}
-        coded, placed = (Signal(Symbols(slots), name=name, reset_less=True) for name in ("coded", "placed"))
-        named = Signal(Symbols(slots, valued), reset_less=True)
-        checked, weights = Signal(Checked(slots), reset_less=True), Signal(valued["values"], reset_less=True)
-        valid = Signal(4)
-        with m.If(step):
-            m.d.sync += [valid.eq(Cat(read, valid)), coded.eq(symbols), placed.eq(coded)]
-        with m.If(expander.void):
-            m.d.sync += valid.eq(0)
-
-        # Symbols; a memory for each slot, all of the same contents.
-        for k in range(slots):
-            m.submodules[f"symbols_{k}"] = memory = Memory(INDEX_BITS, 2 * MOST_SYMBOLS)
-            m.d.comb += [
-                memory.write.eq(loader.write),
-                memory.write_address.eq(loader.address),
-                memory.write_data.eq(loader.symbol),
-                memory.read.eq(step),
-                memory.read_address.eq(window.indices[k]),
-            ]
-            first = Mux(placed.seconds[k], loader.firsts[1], loader.firsts[0])
-            with m.If(step):
-                m.d.sync += named.values[k].eq(total(memory.read_data, first, _VALUE_BITS))
-        with m.If(step):
-            m.d.sync += [
-                named[name].eq(placed[name]) for name in ("taken", "seconds", "sizes", "wrong", "ends", "final")
-            ]
-
-        # Where each symbol's weights begin, and centroids.
-        offset = Const(0, 1)
-        following = Signal(Checked(slots))
-        bits = offset_bits(slots)
-        for k in range(slots):
-            m.d.comb += following.offsets[k].eq(offset)
-            advance = Mux(named.seconds[k], 1, named.values[k][:RUN_BITS])
-            ahead = Signal(bits, name=f"ahead_{k}")
-            m.d.comb += ahead.eq(Mux(named.taken[k], total(offset, advance, bits), offset))
-            offset = ahead
-        m.d.comb += following.count.eq(offset)
-        m.d.comb += [
-            following[name].eq(named[name]) for name in ("taken", "seconds", "sizes", "wrong", "ends", "final")
-        ]
-        found = self._weights(m, loader, order, step, named, weights, following)
-        with m.If(step):
-            m.d.sync += [checked.eq(following), weights.eq(named.values)]
-
-        wrong, group = Signal(), expander.group
-        m.d.comb += [
-            checks.step.eq(step),
-            checks.valid.eq(valid[3]),
-            checks.symbols.eq(checked),
-            wrong.eq(valid[3] & checks.wrong),
-            expander.valid.eq(valid[3] & ~wrong),
-            group.present.eq(checked.taken & checked.seconds),
-            group.count.eq(checked.count),
-            group.finish.eq(checked.ends & checked.final),
-        ]
-        for k in range(slots):
-            m.d.comb += [group.offsets[k].eq(checked.offsets[k]), group.weights[k].eq(found[k])]
-        return wrong & step
-
-    def _weights(self, m: Module, loader, order, step, named, weights, following) -> list:
-        """The weights of a group, a step later: the values themselves or levels of the codebook."""
-        if self.weight_bits != LEVEL_BITS:
-            return [weights[k].as_signed() for k in range(self.slots)]
-        m.submodules.codebook = codebook = Codebook(LEVEL_BITS, self.slots)
-        m.d.comb += [
-            codebook.clear.eq(loader.clear_levels),
-            codebook.write.eq(loader.write_level),
-            codebook.value.eq(loader.level),
-            codebook.step.eq(step),
-            following.past.eq(codebook.past & named.seconds & order.codebook.replicate(self.slots)),
-        ]
-        m.d.comb += [codebook.numbers[k].eq(named.values[k]) for k in range(self.slots)]
-        return [Mux(order.codebook, codebook.values[k], weights[k].as_signed()) for k in range(self.slots)]

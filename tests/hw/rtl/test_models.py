@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from golden.tile_format import TileFormat
+from hw import dense
 from hw.axis import Channel
 from hw.batch import batch_of_tiles
 from hw.bench import Bench
@@ -111,6 +112,13 @@ def test_cosimulation_of_tensors_counts_every_beat():
         assert result.symbols == tensor.symbols.size
         assert result.encode.cycles == result.decode.cycles == result.beats
         assert result.coded_bytes == result.batch.bursts.sum() * 32
+
+
+def test_dense_tensors_pass_at_the_full_rate(capsys):
+    assert dense.main([]) == 0
+    words = next(line for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["all"]).split()
+    assert words.count("4.000") == 2
+    assert words[-1] == "yes"
 
 
 @pytest.mark.parametrize("fault", ["none", "bits", "cycles"])

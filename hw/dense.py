@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from golden.codec import symbol_dtype
-from golden.tile_format import TileFormat
+from golden.tile_format import DEFAULT_MODES, MODES, TileFormat
 from hw.cli import run_cosim
 from hw.cosim import NamedTensor
 
@@ -35,8 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="hw.dense", description="Dense random tensors through the RTL.")
     parser.add_argument("--lanes", type=int, default=4)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--prc", action="store_true", help="prc among the modes; up to 4 lanes")
     options = parser.parse_args(arguments)
-    fmt = TileFormat()
+    fmt = TileFormat(modes=MODES if options.prc else DEFAULT_MODES)
     return 0 if run_cosim(dense_tensors(options.seed, fmt), len(SHAPES), options.lanes, fmt) else 1
 
 

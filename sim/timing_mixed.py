@@ -5,6 +5,7 @@ transfer into the core, as it comes out of reset; sources offer always, sinks ar
 
 Symbols go in, and come out, in every cycle, tiles back to back, if each tile's payload, whole bursts, has no more words
 than the tile has beats, and its channels are a multiple of four (a group of less takes prc as long as a full one).
+Behind a tile whose planes are one symbol wide the encoder may wait some twelve cycles for the next, wider one.
 """
 
 from __future__ import annotations

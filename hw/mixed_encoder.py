@@ -50,6 +50,7 @@ class MixedEncoder(wiring.Component):
     coded the last four of them. Of a told tile that prc makes longer than its symbols, `lanes` symbols' bits leave a
     cycle. Back-pressure at either output stops the encoder, then what is in front of it; the input when memories are
     full.
+    Behind a tile whose planes are one symbol wide it may wait some twelve cycles for the next, wider one.
 
     Parameters
     ----------

@@ -21,9 +21,9 @@ from types import MappingProxyType
 
 import onnx
 
-from sim.fusion import Group, fuse
 from sim.graph import Graph, read_graph
 from sim.graph_scales import GraphScale, graph_scales
+from sim.layer_fusion import Group, fuse
 from sim.operators import Role, attribute, layer_op, role_of
 
 __all__ = ["Layer", "Network", "Tensor", "load_network"]

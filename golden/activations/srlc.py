@@ -58,11 +58,6 @@ class SrlcFormat:
         """Bits of a token."""
         return self.run_bits + self.word_bits
 
-    @property
-    def run_limit(self) -> int:
-        """Most symbols of a token."""
-        return 1 << self.run_bits
-
 
 @njit(cache=True, nogil=True)
 def _size(values, starts, zero_point, run_bits, word_bits):  # type: ignore[no-untyped-def]

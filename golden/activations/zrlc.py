@@ -69,11 +69,6 @@ class ZrlcFormat:
         """Bits of a token."""
         return self.run_bits + self.word_bits
 
-    @property
-    def run_limit(self) -> int:
-        """Most zeros before a level."""
-        return (1 << self.run_bits) - 1
-
 
 @njit(cache=True, nogil=True)
 def _size(values, starts, zero_point, run_bits, word_bits, eyeriss):  # type: ignore[no-untyped-def]

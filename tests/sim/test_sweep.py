@@ -1,23 +1,17 @@
 """A sweep loses no point and doubles none: interrupted, with broken points, with processes that end."""
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
 import onnx
 import pytest
 from cli_call import files_below
 from PIL import Image
-from sweep_work import LOG, die, die_once, slow
+from sweep_case import GRID, check_whole, grid, in_order, inputs, kept, log
+from sweep_work import die, die_once, slow
 from tiny_models import model
 
 from golden.tile_stream import tensor_sizes
@@ -32,61 +26,18 @@ from sim.simulation import run_simulation
 from sim.simulation_summary import summarize_simulation
 from sim.summary import summarize
 from sim.sweep import POINTS, _inputs, sweep
-from sim.sweep_grid import read_grid
-from sim.sweep_maps import dask_map, local_map
+from sim.sweep_maps import local_map
 from sim.sweep_point import evaluate
-
-GRID = """
-network = "net.onnx"
-images = "images"
-tile = ["8x8x4", "4x4x4"]
-burst_bytes = [32, 64]
-codec = ["raw", "zvc", "best"]
-"""
-
-
-def in_order(run, points):
-    """A map in this process."""
-    yield from map(run, points)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    onnx.save(model("p = Conv(x, w) a = Relu(p) y = Conv(a, v)", w=(4, 3, 1, 1), v=(2, 4, 1, 1)), tmp_path / "net.onnx")
-    (tmp_path / "images").mkdir()
-    Image.linear_gradient("L").resize((16, 16)).save(tmp_path / "images" / "ramp.png")
-    return tmp_path
+    return inputs(tmp_path)
 
 
 @pytest.fixture
 def points(folder):
     return grid(folder, GRID)
-
-
-def grid(folder, text):
-    (folder / "grid.toml").write_text(text)
-    return read_grid(folder / "grid.toml")
-
-
-def log(folder):
-    """Lines that `sweep_work` wrote: word, point, process."""
-    path = folder / LOG
-    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def kept(out):
-    return {path.stem: json.loads(path.read_text()) for path in (out / POINTS).iterdir()}
-
-
-def check_whole(points, outcomes, out):
-    """Every point once and as this process finds it, in its order and in its file."""
-    assert [outcome.point for outcome in outcomes] == list(points)
-    assert outcomes == tuple(evaluate(point) for point in points)
-    assert all(outcome.figures for outcome in outcomes)
-    files = kept(out)
-    assert set(files) == {point.id for point in points}
-    for outcome in outcomes:
-        assert files[outcome.point.id]["figures"] == outcome.figures.model_dump()
 
 
 def test_a_point_has_the_figures_of_a_report(folder, points):
@@ -341,100 +292,3 @@ def test_what_was_done_when_a_pool_broke_counts(points, monkeypatch):
     found = sorted(local_map(evaluate, points[:4], 4), key=lambda outcome: points.index(outcome.point))
     assert found == [evaluate(point) for point in points[:4]]
     assert BreakingPool.submitted == [points[0], points[1], *points[1:4]]
-
-
-# Dask
-
-
-@contextlib.contextmanager
-def process(*arguments):
-    """A command of Dask's; it ends with the block."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(["tests/sim", "."])}
-    root = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *map(str, arguments[1:])]
-    started = subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield started
-    finally:
-        started.kill()
-        started.wait(10)
-
-
-@pytest.fixture
-def scheduler(tmp_path):
-    """Address of a scheduler, and its process and those of its two workers."""
-    told = tmp_path / "scheduler.json"
-    worker = ("worker", "--scheduler-file", told, "--no-nanny", "--no-dashboard", "--nthreads", 1)
-    with (
-        process("scheduler", "--port", 0, "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", told) as first,
-        process(*worker, "--local-directory", tmp_path / "a") as second,
-        process(*worker, "--local-directory", tmp_path / "b") as third,
-    ):
-        deadline = time.monotonic() + 60
-        while not told.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield json.loads(told.read_text())["address"], first, (second, third)
-
-
-def test_a_killed_worker_of_a_scheduler_loses_nothing(folder, points, scheduler):
-    address, _, workers = scheduler
-    killed = []
-
-    def kill(done, total):
-        """End a worker that is in the middle of a point, once both have worked."""
-        ours = {str(worker.pid) for worker in workers}
-        lines = log(folder)
-        if killed or not ours <= {process for _, _, process in lines}:
-            return
-        deadline = time.monotonic() + 20
-        while not killed:
-            assert time.monotonic() < deadline
-            ended = {(point, process) for word, point, process in log(folder) if word == "end"}
-            open_ = [(p, q) for word, p, q in log(folder) if word == "begin" and (p, q) not in ended]
-            for point, process in open_[:1]:
-                os.kill(int(process), signal.SIGKILL)
-                killed.append((point, process))
-            time.sleep(0.01)
-
-    outcomes = sweep(points, folder / "out", partial(dask_map, address=address), slow, kill)
-    ((lost, process),) = killed
-    check_whole(points, outcomes, folder / "out")
-    lines = log(folder)
-    assert ["end", lost, process] not in lines
-    assert sum(line[:2] == ["end", lost] for line in lines) == 1
-    assert len(outcomes) == 12
-
-
-def test_a_lost_scheduler_is_told_and_its_points_stay(folder, points, scheduler, capfd):
-    address, server, _ = scheduler
-    seen = []
-
-    def kill(done, total):
-        seen.append(done)
-        if done == 2:
-            server.kill()
-
-    told = f"^scheduler must stay until all points are run, and '{address}' was lost$"
-    with pytest.raises(ValueError, match=told):
-        sweep(points, folder / "out", partial(dask_map, address=address), slow, kill)
-    assert capfd.readouterr() == ("", "")
-    assert len(kept(folder / "out")) == seen[-1] < len(points)
-    ran = []
-    outcomes = sweep(points, folder / "out", in_order, lambda point: ran.append(point) or evaluate(point))
-    assert len(ran) == len(points) - seen[-1]
-    check_whole(points, outcomes, folder / "out")
-
-
-def test_a_scheduler_that_does_not_answer_is_told(folder, points, monkeypatch):
-    monkeypatch.setattr("sim.sweep_maps._CONNECT_S", 0.2)
-    for address in ("tcp://127.0.0.1:1", "no scheduler"):
-        with pytest.raises(ValueError, match=f"^scheduler must be one that answers, not '{address}': "):
-            sweep(points, folder / "out", partial(dask_map, address=address))
-
-
-def test_local_sweeps_need_no_dask(folder, points, monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    sweep(points[:1], folder / "out", partial(local_map, workers=1))
-    with pytest.raises(ValueError, match=r"^a scheduler needs Dask: install the extra thinwire\[sweep\]$"):
-        sweep(points, folder / "out", partial(dask_map, address="tcp://127.0.0.1:1"))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import model
 
-from sim.fusion import fuse
 from sim.graph import read_graph
+from sim.layer_fusion import fuse
 from sim.network import load_network
 from sim.session import open_session, values_of
 

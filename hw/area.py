@@ -8,8 +8,10 @@ What is counted, and how:
   bits are counted apart.
 * **Depth**: the longest path between flip-flops, ports and memories in two-input AND and XOR gates, MUXes and
   inverters, as ABC maps to these.
-* **ECP5**: LUTs and flip-flops of the design in its AXI4-Stream shell after `synth_ecp5`, and the clock that nextpnr
-  reaches on an LFE5U-25F of speed grade 6, the median of `SEEDS`; out of context, since all ports are registered.
+* **ECP5**: LUTs and flip-flops of the design in its shell after `synth_ecp5`, and the clock that nextpnr reaches on the
+  smallest LFE5U of speed grade 6 that holds it, the median of `SEEDS`; out of context, since all ports are registered.
+  The shell is AXI4-Stream's (hw/axis.py), or a chain of flip-flops where ports are no streams (hw/scan.py): then no
+  gates are told for it. The decompressor has a shell of its own, counted with it.
 
 By this script the encoder of EBPC (github.com/pulp-platform/stream-ebpc, one symbol per cycle) is 2651 GE and depth 59,
 its decoder 3038 GE and depth 53, with nothing counted for their asynchronous resets.
@@ -26,8 +28,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from statistics import median
-from subprocess import run
 
 from amaranth.lib import wiring
 
@@ -40,8 +40,10 @@ from hw.activations.prc_encoder import PrcEncoder
 from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.axis import Shell
+from hw.ecp5 import place
 from hw.mixed_decoder import MixedDecoder
 from hw.mixed_encoder import MixedEncoder
+from hw.scan import Scan
 from hw.verilog import to_rtlil
 from hw.weights.code_loader import CodeLoader
 from hw.weights.codebook import Codebook
@@ -54,6 +56,7 @@ from hw.weights.mlw import MlwDecoder
 from hw.weights.pair_decoder import PairDecoder
 from hw.weights.sparse import Expander
 from hw.weights.unpack import Unpacker
+from hw.yowasp import cells_of, run_tool
 
 __all__ = ["DESIGNS", "SEEDS", "Cost", "Design", "main", "measure", "select", "table"]
 
@@ -101,21 +104,17 @@ abc -liberty gates.lib @logic
 opt_clean
 tee -q -o gates.json stat -json -liberty gates.lib
 """
-_ECP5 = """read_rtlil shell.il
-synth_ecp5 -nodsp -top top -json ecp5.json
-tee -q -o ecp5_stat.json stat -json
-"""
 
 
 @dataclass(frozen=True)
 class Design:
-    """A core to be measured; `symbol_bits` and `lanes` are 0 where it has none; it is `placed` if it has a shell."""
+    """A core to be measured, and the shell that it is placed in; `symbol_bits` and `lanes` are 0 where it has none."""
 
     name: str
     symbol_bits: int
     lanes: int
     make: Callable[[], wiring.Component]
-    placed: bool = True
+    shell: Callable[[wiring.Component], wiring.Component] = Shell
 
     @property
     def label(self) -> str:
@@ -137,7 +136,9 @@ class Cost:
     flip_flops, depth, memory_bits : int
         Of the core.
     shell_ge : float, optional
-        What the AXI4-Stream shell adds.
+        What the AXI4-Stream shell adds, if that is its shell.
+    device : str, optional
+        Of `hw.ecp5.DEVICES`.
     luts, ecp5_flip_flops, block_rams : int, optional
         With the shell.
     clock_mhz : float, optional
@@ -153,6 +154,7 @@ class Cost:
     depth: int
     memory_bits: int
     shell_ge: float | None = None
+    device: str | None = None
     luts: int | None = None
     ecp5_flip_flops: int | None = None
     block_rams: int | None = None
@@ -161,6 +163,11 @@ class Cost:
 
 def _codec(name: str, core: type[wiring.Component], fmt: TileFormat, lanes: int) -> Design:
     return Design(name, fmt.word_bits, lanes, lambda: core(fmt, lanes))
+
+
+def _bare(component: wiring.Component) -> wiring.Component:
+    """The shell of what has one itself."""
+    return component
 
 
 def _designs() -> tuple[Design, ...]:
@@ -174,7 +181,7 @@ def _designs() -> tuple[Design, ...]:
         *(_codec(name, core, fmt, lanes) for name, core in cores for fmt, lanes in formats),
         *(_codec(name, core, every, lanes) for name, core in mixed for lanes in (1, 2, 4)),
         Design("prc encoder", 8, 4, lambda: PrcEncoder(PrcFormat())),
-        Design("prc decoder", 8, 4, lambda: PrcDecoder(PrcFormat()), placed=False),
+        Design("prc decoder", 8, 4, lambda: PrcDecoder(PrcFormat()), Scan),
         Design("index builder", 0, 0, IndexBuilder),
         Design("index reader", 0, 0, IndexReader),
         Design("fusion", 16, 4, lambda: Fusion(128)),
@@ -182,12 +189,12 @@ def _designs() -> tuple[Design, ...]:
         Design("dequant", 16, 8, lambda: Dequant(8)),
         Design("packed", 8, 16, lambda: Unpacker(16)),
         Design("pair decoder", 8, 16, lambda: PairDecoder(16, 8)),
-        Design("huffman lanes", 0, 1, lambda: CodeWindow(1), False),
-        Design("huffman lanes", 0, 3, lambda: CodeWindow(3), False),
-        Design("code loader", 0, 0, CodeLoader, False),
-        Design("expander", 8, 16, lambda: Expander(16, 3, 8), False),
-        Design("codebook", 32, 3, lambda: Codebook(32, 3), False),
-        Design("decompressor", 0, 0, lambda: Decompressor(engines=_SMALL_ENGINES), False),
+        Design("huffman lanes", 0, 1, lambda: CodeWindow(1), Scan),
+        Design("huffman lanes", 0, 3, lambda: CodeWindow(3), Scan),
+        Design("code loader", 0, 0, CodeLoader, Scan),
+        Design("expander", 8, 16, lambda: Expander(16, 3, 8), Scan),
+        Design("codebook", 32, 3, lambda: Codebook(32, 3), Scan),
+        Design("decompressor", 0, 0, lambda: Decompressor(engines=_SMALL_ENGINES), _bare),
         Design("mlw decoder", 9, 32, lambda: MlwDecoder(32, 128)),
     )
 
@@ -195,53 +202,21 @@ def _designs() -> tuple[Design, ...]:
 DESIGNS = _designs()
 
 
-def _tool(name: str, arguments: list[str], folder: Path) -> None:
-    """Run ``yosys`` or ``nextpnr_ecp5`` of the YoWASP packages in `folder`."""
-    code = f"import sys, yowasp_{name} as tool; sys.exit(tool.run_{name}(sys.argv[1:]))"
-    done = run([sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{name} fails: {(done.stderr or done.stdout).strip()[-600:]}")
-
-
-def _cells(path: Path) -> tuple[dict[str, int], dict[str, float]]:
-    """Cells by type, and the totals, of a `stat -json`."""
-    text = path.read_text()
-    totals = json.loads(text[text.index("{") :])["design"]
-    return totals["num_cells_by_type"], totals
-
-
 def _gates(component: wiring.Component, folder: Path) -> tuple[float, int, int, int]:
     """Logic in gate equivalents, flip-flops, memory bits and depth."""
     (folder / "design.il").write_text(to_rtlil(component, "top"))
     (folder / "gates.lib").write_text((_DATA / "gates.lib").read_text())
     (folder / "synth.ys").write_text(_SYNTH)
-    _tool("yosys", ["-q", "-l", "log", "-s", "synth.ys"], folder)
-    cells, _ = _cells(folder / "cells.json")
-    totals = _cells(folder / "gates.json")[1]
-    memory_bits = int(_cells(folder / "memories.json")[1].get("num_memory_bits", 0))
+    run_tool("yosys", ["-q", "-l", "log", "-s", "synth.ys"], folder)
+    cells, _ = cells_of(folder / "cells.json")
+    totals = cells_of(folder / "gates.json")[1]
+    memory_bits = int(cells_of(folder / "memories.json")[1].get("num_memory_bits", 0))
     longest = (folder / "log").read_text().rpartition("(length=")[2].partition(")")[0]
     flip_flops = sum(count for kind, count in cells.items() if kind.startswith("$_DFF"))
     return round(float(totals.get("area", 0)), 1), flip_flops, memory_bits, int(longest)
 
 
-def _ecp5(component: wiring.Component, folder: Path, seeds: tuple[int, ...]) -> tuple[int, int, int, float]:
-    """LUTs, flip-flops, block memories and the median clock in MHz."""
-    (folder / "shell.il").write_text(to_rtlil(component, "top"))
-    (folder / "ecp5.ys").write_text(_ECP5)
-    _tool("yosys", ["-q", "-s", "ecp5.ys"], folder)
-    clocks = []
-    for seed in seeds:
-        options = ["--25k", "--package", "CABGA381", "--speed", "6", "--json", "ecp5.json", "--out-of-context"]
-        options += ["--seed", str(seed), "--freq", "150", "--timing-allow-fail", "--quiet", "--report", "report.json"]
-        _tool("nextpnr_ecp5", options, folder)
-        report = json.loads((folder / "report.json").read_text())
-        clocks.append(max(entry["achieved"] for entry in report["fmax"].values()))
-    used = report["utilization"]
-    sizes = [used[kind]["used"] for kind in ("TRELLIS_COMB", "TRELLIS_FF", "DP16KD")]
-    return sizes[0], sizes[1], sizes[2], round(median(clocks), 1)
-
-
-def measure(design: Design, place: bool = True, seeds: tuple[int, ...] = SEEDS) -> Cost:
+def measure(design: Design, is_placed: bool = True, seeds: tuple[int, ...] = SEEDS) -> Cost:
     """Measure one design: some three seconds without its shell and its place on the ECP5, half a minute with them.
 
     Raises
@@ -254,24 +229,27 @@ def measure(design: Design, place: bool = True, seeds: tuple[int, ...] = SEEDS) 
         logic_ge, flip_flops, memory_bits, depth = _gates(design.make(), folder)
         core_ge = round(logic_ge + FLIP_FLOP_GE * flip_flops, 1)
         size = design.name, design.symbol_bits, design.lanes
-        core = Cost(*size, logic_ge, flip_flops, core_ge, depth, memory_bits)
-        if not (place and design.placed):
-            return core
-        logic_ge, flip_flops, *_ = _gates(Shell(design.make()), folder)
-        shell_ge = round(logic_ge + FLIP_FLOP_GE * flip_flops - core_ge, 1)
-        luts, ecp5_flip_flops, block_rams, clock_mhz = _ecp5(Shell(design.make()), folder, seeds)
-        placed = {"luts": luts, "ecp5_flip_flops": ecp5_flip_flops, "block_rams": block_rams, "clock_mhz": clock_mhz}
-        return replace(core, shell_ge=shell_ge, **placed)
+        cost = Cost(*size, logic_ge, flip_flops, core_ge, depth, memory_bits)
+        if not is_placed:
+            return cost
+        if design.shell is Shell:
+            logic_ge, flip_flops, *_ = _gates(Shell(design.make()), folder)
+            cost = replace(cost, shell_ge=round(logic_ge + FLIP_FLOP_GE * flip_flops - core_ge, 1))
+        return replace(cost, **asdict(place(design.shell(design.make()), folder, seeds)))
 
 
 def table(costs: list[Cost]) -> str:
     """The costs as a table in Markdown."""
-    headings = ("core", "W", "L", "logic GE", "flip-flops", "core GE", "depth", "SRAM bits", "shell GE", "LUTs")
-    rows = [(*headings, "Fmax (ECP5) MHz"), ("---", *["--:"] * len(headings))]
+    headings = ("core", "W", "L", "logic GE", "flip-flops", "core GE", "depth", "SRAM bits", "shell GE")
+    headings += ("LFE5U", "LUTs", "Fmax (ECP5) MHz")
+    rows = [headings, ("---", *["--:"] * (len(headings) - 1))]
     for cost in costs:
         gates = f"{cost.logic_ge:.0f}", cost.flip_flops, f"{cost.core_ge:.0f}", cost.depth, cost.memory_bits
-        placed = [f"{value:.0f}" if value is not None else "" for value in (cost.shell_ge, cost.luts, cost.clock_mhz)]
-        rows.append((cost.name, cost.symbol_bits or "", cost.lanes or "", *gates, *placed))
+        shell, luts, clock = (
+            f"{value:.0f}" if value is not None else "" for value in (cost.shell_ge, cost.luts, cost.clock_mhz)
+        )
+        size = cost.symbol_bits or "", cost.lanes or ""
+        rows.append((cost.name, *size, *gates, shell, cost.device or "", luts, clock))
     return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
 
 

@@ -22,14 +22,14 @@ __all__ = [
 STARTS, STEPS, ASKS, CLOSES, COUNTED = 1, 2, 4, 8, 16
 EMITS, LOADS = 1, 2
 
-# The coder: places and groups of planes that were let in and not read again, and groups whose parameters stand; the
-# survey's tile, places and planes that are left of it; the same of what is read again.
-_PLACES_USED, _GROUPS_USED, _PLANNED = range(3)
-_BUSY, _TILE, _PLACE, _LEFT = range(3, 7)
-_OPENS, _READ_TILE, _READ_PLACE, _READ_LEFT = range(7, 11)
+# The coder: places that were let in and not read again, and groups of planes whose parameters stand; the survey's tile,
+# places and planes that are left of it; the same of what is read again.
+_PLACES_USED, _PLANNED = range(2)
+_BUSY, _TILE, _PLACE, _LEFT = range(2, 6)
+_OPENS, _READ_TILE, _READ_PLACE, _READ_LEFT = range(6, 10)
 # What is under way, a bit or a code a cycle: groups to be planned; a step that is read, and put; a tile's end.
-_GROUP_LINE, _FETCHED, _PUT, _END_LINE = range(11, 15)
-_GROUPS, _PLAN_CYCLES, _SIZE_CYCLES = 8, 4, 4
+_GROUP_LINE, _FETCHED, _PUT, _END_LINE = range(10, 14)
+_PLAN_CYCLES, _SIZE_CYCLES = 4, 4
 _VALID, _OPENING, _FINAL = 1, 2, 4
 
 # The emitter: asks and tiles that were put, and that are sent; whether there is room; the tile that is sent, its step,
@@ -43,7 +43,7 @@ _TILES, _MARGIN = 12, 48
 
 def new_coder() -> NDArray[np.int64]:
     """The state of survey and coder out of reset."""
-    state = np.zeros(15, np.int64)
+    state = np.zeros(_END_LINE + 1, np.int64)
     state[_OPENS] = 1
     return state
 
@@ -60,7 +60,7 @@ def step_coder(s, places, channels, depth, order, symbols, roomy):  # type: igno
     `places` and `channels` are those of each tile, `depth` the places of the memory.
     """
     # The survey.
-    step = symbols and s[_BUSY] != 0 and s[_PLACES_USED] < depth and s[_GROUPS_USED] != _GROUPS
+    step = symbols and s[_BUSY] != 0 and s[_PLACES_USED] < depth
     plane_end = step and s[_PLACE] == 0
     finish = plane_end and s[_LEFT] <= LANES
     start = order and (s[_BUSY] == 0 or finish)
@@ -98,7 +98,6 @@ def step_coder(s, places, channels, depth, order, symbols, roomy):  # type: igno
             s[_READ_LEFT] -= LANES
             s[_READ_TILE] += final
     s[_PLACES_USED] += np.int64(step) - np.int64(fetch)
-    s[_GROUPS_USED] += np.int64(plane_end) - np.int64(fetch_end)
     s[_PLANNED] += planned - np.int64(fetch_end)
     s[_GROUP_LINE] = (s[_GROUP_LINE] << 1 | plane_end) & (1 << _PLAN_CYCLES) - 1
     s[_END_LINE] = (s[_END_LINE] << 1 | (put & _FINAL != 0)) & (1 << _SIZE_CYCLES) - 1

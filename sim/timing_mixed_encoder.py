@@ -92,7 +92,7 @@ def encode_times(
         plain.ring_beats + places + 3 * places // 4 + _SPARE_BEATS,
         ring_rows(fmt.tile),
         _ROW // lanes,
-        _power(2 * places + _SPARE_PLACES),
+        _power(places + max(places, _SPARE_PLACES)),
         _power(max(64, steps + _SPARE_STEPS, steps + steps // 4)),
         word_beats,
     )

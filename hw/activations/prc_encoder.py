@@ -17,9 +17,16 @@ from hw.memory import Memory
 from hw.packet import Packet
 from hw.queue import Queue
 
-__all__ = ["PrcEncoder"]
+__all__ = ["PrcEncoder", "waiting_places"]
 
-_GROUPS = 8
+
+def waiting_places(tile: tuple[int, int, int]) -> int:
+    """Places that wait for their planes' parameters, at most: two planes, or one and what is under way; a power of two.
+
+    Parameters wait in as many, as planes may be of one place.
+    """
+    places = tile[0] * tile[1]
+    return 1 << ceil_log2(places + max(places, 16))
 
 
 class PrcEncoder(wiring.Component):
@@ -120,7 +127,7 @@ class PrcEncoder(wiring.Component):
 
         mark_shape = data.StructLayout(
             {
-                **dict.fromkeys(("opening", "first", "row_start", "edge", "final"), 1),
+                **dict.fromkeys(("opening", "first", "row_start", "edge", "plane_end", "final"), 1),
                 "active": lanes,
             }
         )
@@ -130,15 +137,15 @@ class PrcEncoder(wiring.Component):
             mark.first.eq(row_0 & row_start),
             mark.row_start.eq(row_start),
             mark.edge.eq(row_start & (last_column != 0)),
+            mark.plane_end.eq(plane_end),
             mark.final.eq(plane_end & (left <= lanes)),
             mark.active.eq(Cat(left > lane for lane in range(lanes))),
         ]
-        late_shape = data.StructLayout({"mark": mark_shape, "row": range(height), "plane_end": 1, "valid": 1})
+        late_shape = data.StructLayout({"mark": mark_shape, "row": range(height), "valid": 1})
         stages = [Signal(late_shape, name=f"stage_{n}") for n in range(4)]
         m.d.comb += [
             stages[0].mark.eq(mark),
             stages[0].row.eq(row),
-            stages[0].plane_end.eq(plane_end),
             stages[0].valid.eq(step),
         ]
         m.d.sync += [late.eq(early) for early, late in pairwise(stages)]
@@ -150,11 +157,12 @@ class PrcEncoder(wiring.Component):
         # What waits for its plane's parameter: symbols and residuals; and the parameters.
         place_shape = data.StructLayout({"symbol": fmt.word_bits, "residual": fmt.word_bits, "zero": 1})
         stored = data.StructLayout({"mark": mark_shape, "lanes": data.ArrayLayout(place_shape, lanes)})
-        depth = 1 << ceil_log2(2 * height * width + 16)
+        depth = waiting_places(self._tile)
         m.submodules.places = waiting = Memory(stored.size, depth)
         param_shape = data.StructLayout({"k": fmt.k_bits, "flagged": 1, "blank": height})
         params_shape = data.ArrayLayout(param_shape, lanes)
-        m.submodules.params = params = Memory(params_shape.size, _GROUPS)
+        # A plane's parameters have the address of its first place.
+        m.submodules.params = params = Memory(params_shape.size, depth)
         surveys = []
         writes, planned = Signal(stored), Signal(params_shape)
         for lane in range(lanes):
@@ -180,59 +188,49 @@ class PrcEncoder(wiring.Component):
                 planned[lane].blank.eq(survey.blank),
             ]
             surveys.append(survey)
-        bits, group_bits = ceil_log2(depth), ceil_log2(_GROUPS)
-        place_tail, place_head, place_used = Signal(bits), Signal(bits), Signal(bits + 1)
-        group_tail, group_head, group_used = Signal(group_bits), Signal(group_bits), Signal(group_bits + 1)
-        group_planned, fetch, fetch_end = Signal(), Signal(), Signal()
-        m.d.sync += group_planned.eq(stage.valid & stage.plane_end)
+        bits = ceil_log2(depth)
+        place_tail, place_head, place_used = Signal(bits + 1), Signal(bits + 1), Signal(bits + 1)
+        # Behind the last place whose plane's parameters stand.
+        planned_tail = Signal(bits + 1)
+        planned_now, fetch = Signal(), Signal()
         m.d.comb += [
             writes.mark.eq(stage.mark),
             waiting.write.eq(stage.valid),
             waiting.write_address.eq(place_tail),
             waiting.write_data.eq(writes),
-            params.write.eq(group_planned),
-            params.write_address.eq(group_tail),
+            params.write.eq(planned_now),
+            params.write_address.eq(planned_tail),
             params.write_data.eq(planned),
-            roomy.eq(~place_used[-1] & (group_used != _GROUPS)),
+            roomy.eq(~place_used[-1]),
         ]
         m.d.sync += [
             place_tail.eq(place_tail + stage.valid),
-            group_tail.eq(group_tail + group_planned),
+            planned_now.eq(stage.valid & stage.mark.plane_end),
             # Counted when they are let in, so that nothing behind ever waits.
             place_used.eq(place_used + step - fetch),
-            group_used.eq(group_used + (step & plane_end) - fetch_end),
         ]
+        with m.If(planned_now):
+            m.d.sync += planned_tail.eq(place_tail)
         # The coder: places of planes whose parameters are known, one a cycle.
         m.submodules.emitter = emitter = UnitEmitter(fmt, self._tile, self._judged)
         wiring.connect(m, emitter.o, wiring.flipped(self.o))
-        ends = [Signal(bits, name=f"end_{n}") for n in range(_GROUPS)]
-        group_end, fetch_first = Signal(bits), Signal(init=1)
-        for n, end in enumerate(ends):
-            with m.If(group_planned & (group_tail == n)):
-                m.d.sync += end.eq(place_tail - 1)
-            with m.If(group_head == n):
-                m.d.comb += group_end.eq(end)
-        planned_groups = Signal(group_bits + 1)
-        m.d.sync += planned_groups.eq(planned_groups + group_planned - fetch_end)
+        fresh, reads = Signal(init=1), Signal(stored)
         m.d.comb += [
-            fetch.eq((planned_groups != 0) & emitter.roomy),
-            fetch_end.eq(fetch & (place_head == group_end)),
+            reads.eq(waiting.read_data),
+            fetch.eq((place_head != planned_tail) & emitter.roomy),
             waiting.read.eq(fetch),
             waiting.read_address.eq(place_head),
-            params.read.eq(fetch & fetch_first),
-            params.read_address.eq(group_head),
+            params.read.eq(fetch & (fresh | reads.mark.plane_end)),
+            params.read_address.eq(place_head),
         ]
         with m.If(fetch):
-            m.d.sync += [place_head.eq(place_head + 1), fetch_first.eq(fetch_end)]
-        with m.If(fetch_end):
-            m.d.sync += group_head.eq(group_head + 1)
+            m.d.sync += [place_head.eq(place_head + 1), fresh.eq(0)]
 
         fetched, put, flush = Signal(), Signal(), Signal()
-        reads, plans = Signal(stored), Signal(params_shape)
+        plans = Signal(params_shape)
         put_mark, row_now, row_before = Signal(mark_shape), Signal(range(height)), Signal(range(height))
         tile_lanes = Signal(3)
         m.d.comb += [
-            reads.eq(waiting.read_data),
             plans.eq(params.read_data),
             row_now.eq(Mux(reads.mark.first, 0, row_before + reads.mark.row_start)),
         ]

@@ -79,7 +79,11 @@ class SizeCounter(wiring.Component):
         total, paired_total = (Signal(len(symbols), name=n, reset_less=True) for n in ("total", "paired_total"))
         unit_symbols = fmt.unit_bits // fmt.word_bits
         length, saved = Signal(len(asked), reset_less=True), Signal(signed(1 + len(asked) + ceil_log2(unit_symbols)))
-        m.d.comb += saved.eq(total - (length << ceil_log2(unit_symbols)))
+        # The upper bits are ready for a borrow and for none.
+        sent, lower = Cat(Const(0, ceil_log2(unit_symbols)), length), len(saved) // 2
+        low = total[:lower] - sent[:lower]
+        high, high_less_1 = (total[lower:] - sent[lower:] - borrow for borrow in (0, 1))
+        m.d.comb += saved.eq(Cat(low[:lower], Mux(low[lower], high_less_1, high)))
         m.d.sync += [
             ended.eq(self.end),
             paired_total.eq(symbols),

@@ -26,7 +26,7 @@ __all__ = [
 _ROOMY, _WRITTEN, _BASE, _FRESH, _PART = range(5)
 _READING, _TOLD, _VALID = range(5, 8)
 _NEXT, _PLACE, _LEFT, _LAST, _COME, _ORDERS = range(8, 14)
-_TILES = 8
+_TILES = 16
 
 
 def new_queue() -> NDArray[np.int64]:

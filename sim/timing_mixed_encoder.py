@@ -45,7 +45,7 @@ _PRC = MODES.index("prc")
 _ROW = 4
 # Room beside what a tile takes (hw/mixed_encoder.py, hw/activations/prc_encoder.py, prc_emitter.py).
 _SPARE_BEATS, _SPARE_PLACES, _SPARE_STEPS = 48, 16, 96
-_WAITING_TILES, _LATE_TILES, _LATE_BEATS, _LATE_WORDS, _VERDICTS = 62, 8, 32, 16, 4
+_WAITING_TILES, _LATE_TILES, _LATE_BEATS, _LATE_WORDS, _VERDICTS = 126, 8, 32, 16, 4
 _CHOICE_CYCLES = 3
 # A core that ends at all needs fewer cycles per beat, and per tile: a model that hangs ends, too.
 _PATIENCE = 64

@@ -22,8 +22,8 @@ from hw.packet import Packet
 
 __all__ = ["WAITING_TILES", "Choice", "Chooser", "ring_beats", "saved_bits"]
 
-WAITING_TILES = 62
-_TILE_BITS = 6
+WAITING_TILES = 126
+_TILE_BITS = 7
 _SPARE_BEATS = 8
 # Of a sum: those that are added up while the carry of the others is under way.
 _UPPER_BITS = 5
@@ -56,8 +56,8 @@ class Chooser(wiring.Component):
 
     Cycles without stalls: beats come in one per cycle, tiles of any lengths back to back. A tile whose last beat came
     in at cycle ``t`` leaves from ``max(t + 4, p + 1)`` on, one beat per cycle, where ``p`` is the cycle of the last
-    beat of the tile before it. So no beat waits longer than a full tile takes, and the ring never fills. Up to 62 whole
-    tiles wait behind the one that leaves; one more (tiles shorter than a 62nd of a full one, behind a full one) has its
+    beat of the tile before it. So no beat waits longer than a full tile takes, and the ring never fills. Up to 126 whole
+    tiles wait behind the one that leaves; one more (tiles shorter than a 126th of a full one, behind a full one) has its
     last beat wait until another leaves.
 
     Back-pressure at `o` or `o_tile` stops the output at once, the input when the ring is full. A tile of more symbols
@@ -327,17 +327,20 @@ def _total(m, name: str, which: Value, parts: list[int], bounds, counted: Value,
 
 
 def _greater(one: Value, other: Value) -> Value:
-    """Whether a signed number is the greater one, bit by bit: a tree of carries takes half as many gates again."""
+    """Whether a signed number is the greater one, bit by bit in two halves: a tree of carries takes more gates."""
     width = max(len(one), len(other))
     one, other = (Cat(number, number[-1].replicate(width - len(number))) for number in (one, other))
-    greater: Value = Const(0)
-    for mine, its in zip(one[:-1], other[:-1], strict=True):
-        greater = Mux(mine ^ its, mine, greater)
-    return Mux(one[-1] ^ other[-1], other[-1], greater)
+    differs, half = one ^ other, width // 2
+    low, high = Const(0), Const(0)
+    for n in range(half):
+        low = Mux(differs[n], one[n], low)
+    for n in range(half, width):
+        high = Mux(differs[n], one[n] if n < width - 1 else other[n], high)
+    return high | (low & ~differs[half:].any())
 
 
 def _next_tile(place: Value) -> Value:
-    """The next place of the 63 in the tiles' queue, as a shift register counts (x^6 + x^5 + 1): no carry."""
+    """The next place of the 127 in the tiles' queue, as a shift register counts (x^7 + x^6 + 1): no carry."""
     return Cat(place[-1] ^ place[-2], place[:-1])
 
 

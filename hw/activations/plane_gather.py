@@ -17,7 +17,7 @@ from hw.queue import Queue
 
 __all__ = ["PlaneGather"]
 
-_TILES = 8
+_TILES = 16
 
 
 class PlaneGather(wiring.Component):

@@ -38,7 +38,6 @@ _ASK_TAIL, _ASK_HEAD, _TILE_TAIL, _TILE_HEAD, _ROOMY = range(5)
 _ACTIVE, _KEPT, _PHASE, _MASK = range(5, 9)
 _PUSH, _PUSH_DONE, _COUNT = range(9, 12)
 _HELD, _CLOSING, _UNITS = range(12, 15)
-_TILES, _MARGIN = 12, 48
 
 
 def new_coder() -> NDArray[np.int64]:
@@ -132,10 +131,10 @@ def _unit_slots(e, lanes):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def step_emitter(e, by_prc, channels, asks, ask_starts, units, depth, put, verdict, ready):  # type: ignore[no-untyped-def]
+def step_emitter(e, by_prc, channels, asks, ask_starts, units, room, put, verdict, ready):  # type: ignore[no-untyped-def]
     """Go on a cycle; `put` is what the coder's step told, a `verdict` is there, the sink is `ready`.
 
-    `by_prc` tells which tiles are sent, `asks` to `units` what lanes ask for, `depth` how many steps are remembered.
+    `by_prc` tells which tiles are sent, `asks` to `units` what lanes ask for, `room` how many steps and tiles wait.
     """
     push, push_done, held, closing = e[_PUSH] != 0, e[_PUSH_DONE] != 0, e[_HELD], e[_CLOSING] != 0
     whole, total = closing or held >= LANES, held + e[_COUNT]
@@ -149,7 +148,7 @@ def step_emitter(e, by_prc, channels, asks, ask_starts, units, depth, put, verdi
         asked, real, done = _unit_slots(e, lanes)
     ends = drops or (full_go and done)
     reads = (not active or ends) and e[_TILE_TAIL] != e[_TILE_HEAD] and verdict
-    roomy = e[_ASK_TAIL] - e[_ASK_HEAD] < depth - _MARGIN and e[_TILE_TAIL] - e[_TILE_HEAD] < _TILES
+    roomy = e[_ASK_TAIL] - e[_ASK_HEAD] < room[0] and e[_TILE_TAIL] - e[_TILE_HEAD] < room[1]
     # Clock edge: units to words, then a step to its units.
     if go and whole and valid:
         e[_HELD], e[_CLOSING] = e[_COUNT] if push else 0, push and push_done

@@ -44,7 +44,7 @@ __all__ = ["encode_times", "ring_rows"]
 _PRC = MODES.index("prc")
 _ROW = 4
 # Room beside what a tile takes (hw/mixed_encoder.py, hw/activations/prc_encoder.py, prc_emitter.py).
-_SPARE_BEATS, _SPARE_PLACES, _SPARE_STEPS = 48, 16, 96
+_SPARE_BEATS, _SPARE_PLACES, _SPARE_TILES = 48, 16, 4
 _WAITING_TILES, _LATE_TILES, _LATE_BEATS, _LATE_WORDS, _VERDICTS = 126, 8, 32, 16, 4
 _CHOICE_CYCLES = 3
 # A core that ends at all needs fewer cycles per beat, and per tile: a model that hangs ends, too.
@@ -88,12 +88,13 @@ def encode_times(
     last[ends] = True
     height, width, channels = fmt.tile
     places, steps = height * width, height * width * -(-channels // prc.lanes)
+    tiles = _power(max(16, steps // 8))
     room = (
         plain.ring_beats + places + 3 * places // 4 + _SPARE_BEATS,
         ring_rows(fmt.tile),
         _ROW // lanes,
         _power(places + max(places, _SPARE_PLACES)),
-        _power(max(64, steps + _SPARE_STEPS, steps + steps // 4)),
+        (_power(max(64, steps + 6 * tiles, steps + steps // 4)) - 3 * tiles, tiles - _SPARE_TILES),
         word_beats,
     )
     came, left = _step_through(
@@ -127,8 +128,8 @@ def _step_through(tiles, sent, planes, asks, encoder, parts, room):  # type: ign
     parts : tuple
         States of gatherer, coder, emitter and the queues of sizes, choices, orders, beats and words.
     room : tuple
-        Beats of the chooser's ring; rows of the gatherer's, and beats of a row; places of the coder's memory, steps
-        that the emitter remembers; beats that a word of prc becomes.
+        Beats of the chooser's ring; rows of the gatherer's, and beats of a row; places of the coder's memory; steps and
+        tiles that wait in the emitter; beats that a word of prc becomes.
     """
     counts, may, by_prc = tiles
     bits, is_last = sent
@@ -136,7 +137,7 @@ def _step_through(tiles, sent, planes, asks, encoder, parts, room):  # type: ign
     asked, ask_starts, units = asks
     writer, width, burst_words, wide = encoder
     gather, coder, emitter, sizes, choices, orders, beats, words = parts
-    ring, rows, row_beats, depth, asked_depth, word_beats = room
+    ring, rows, row_beats, depth, waiting, word_beats = room
     came, left_at = np.full(counts.sum(), -1, np.int64), np.empty(bits.size + 16 * counts.size, np.int64)
     # Beats that came, those of the tile that comes, tiles that came; tiles whose mode is known; beats and tiles that
     # left the chooser, and what it offers; what goes to the encoder.
@@ -160,9 +161,7 @@ def _step_through(tiles, sent, planes, asks, encoder, parts, room):  # type: ign
         accept_word = queue_has_room(words, _LATE_WORDS)
         order, symbols = has_order(gather), has_symbols(gather)
         put = step_coder(coder, places, channels, depth, order, symbols, is_roomy(emitter))
-        emits = step_emitter(
-            emitter, kept, channels, asked, ask_starts, units, asked_depth, put, verdicts > 0, accept_word
-        )
+        emits = step_emitter(emitter, kept, channels, asked, ask_starts, units, waiting, put, verdicts > 0, accept_word)
         # The choice of a tile's mode.
         judges = choices[2] != 0 and (not may[judged_tile] or (sizes[2] != 0 and verdicts < _VERDICTS))
         asks_prc = judges and may[judged_tile]

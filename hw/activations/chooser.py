@@ -56,9 +56,9 @@ class Chooser(wiring.Component):
 
     Cycles without stalls: beats come in one per cycle, tiles of any lengths back to back. A tile whose last beat came
     in at cycle ``t`` leaves from ``max(t + 4, p + 1)`` on, one beat per cycle, where ``p`` is the cycle of the last
-    beat of the tile before it. So no beat waits longer than a full tile takes, and the ring never fills. Up to 126 whole
-    tiles wait behind the one that leaves; one more (tiles shorter than a 126th of a full one, behind a full one) has its
-    last beat wait until another leaves.
+    beat of the tile before it. So no beat waits longer than a full tile takes, and the ring never fills. Up to 126
+    whole tiles wait behind the one that leaves; one more (tiles shorter than a 126th of a full one, behind a full one)
+    has its last beat wait until another leaves.
 
     Back-pressure at `o` or `o_tile` stops the output at once, the input when the ring is full. A tile of more symbols
     than `fmt.tile_symbols` has no place and stops the core. A told mode is passed on, whatever it is.

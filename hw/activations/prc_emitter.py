@@ -10,17 +10,31 @@ from hw.activations.prc_ports import prc_word_bits
 from hw.memory import Memory
 from hw.packet import Packet
 
-__all__ = ["TILES", "UnitEmitter", "unit_depth"]
+__all__ = ["UnitEmitter", "tile_depth", "unit_depth"]
 
-TILES = 16
-_MARGIN = 3 * TILES
+# Of the tiles that are kept, those that come after there is no more room.
+_LATE_TILES = 4
+
+
+def _steps(tile: tuple[int, int, int]) -> int:
+    height, width, channels = tile
+    return height * width * -(-channels // 4)
+
+
+def tile_depth(tile: tuple[int, int, int]) -> int:
+    """Tiles that are kept: as many of eight steps as come while the largest one is sent."""
+    return 1 << ceil_log2(max(16, _steps(tile) // 8))
+
+
+def _margin(tile: tuple[int, int, int]) -> int:
+    """Units of a lane, for all tiles that are kept, of which no step's asks tell: the first two, and one left out."""
+    return 3 * tile_depth(tile)
 
 
 def unit_depth(tile: tuple[int, int, int]) -> int:
     """Units that each lane's memory holds, and steps whose asks are remembered: a tile's and those of the next."""
-    height, width, channels = tile
-    steps = height * width * -(-channels // 4)
-    return 1 << ceil_log2(max(64, steps + 2 * _MARGIN, steps + steps // 4))
+    steps = _steps(tile)
+    return 1 << ceil_log2(max(64, steps + 2 * _margin(tile), steps + steps // 4))
 
 
 class UnitEmitter(wiring.Component):
@@ -49,7 +63,7 @@ class UnitEmitter(wiring.Component):
     o: stream.Interface
 
     def __init__(self, fmt: PrcFormat, tile: tuple[int, int, int], judged: bool = False) -> None:
-        self._fmt, self._depth, self._judged = fmt, unit_depth(tile), judged
+        self._fmt, self._tile, self._judged = fmt, tile, judged
         super().__init__(
             {
                 "roomy": Out(1),
@@ -66,11 +80,11 @@ class UnitEmitter(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        fmt, lanes, depth = self._fmt, self._fmt.lanes, self._depth
-        unit_bits, bits = fmt.unit_bits, ceil_log2(self._depth)
+        fmt, lanes, depth, most_tiles = self._fmt, self._fmt.lanes, unit_depth(self._tile), tile_depth(self._tile)
+        unit_bits, bits = fmt.unit_bits, ceil_log2(depth)
         m.submodules.asked = asked = Memory(lanes, depth)
-        tile_bits = ceil_log2(TILES)
-        m.submodules.tiles = tiles = Memory(3 + bits + lanes * bits, TILES)
+        tile_bits = ceil_log2(most_tiles)
+        m.submodules.tiles = tiles = Memory(3 + bits + lanes * bits, most_tiles)
         # A lane's units lie in two memories, so that the first two of a tile can be read at once; each tile begins in
         # the first of them.
         banks = []
@@ -90,7 +104,7 @@ class UnitEmitter(wiring.Component):
             asked.write_address.eq(ask_tail),
             asked.write_data.eq(self.asks),
         ]
-        m.d.sync += self.roomy.eq((used < depth - _MARGIN) & (tiles_used < TILES - 4))
+        m.d.sync += self.roomy.eq((used < depth - _margin(self._tile)) & (tiles_used < most_tiles - _LATE_TILES))
         with m.If(self.ask_valid):
             m.d.sync += ask_tail.eq(ask_tail + 1)
         with m.If(self.end):

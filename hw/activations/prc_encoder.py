@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from golden.activations.prc import PrcFormat
-from hw.activations.prc_emitter import TILES, UnitEmitter
+from hw.activations.prc_emitter import UnitEmitter, tile_depth
 from hw.activations.prc_lane_coder import LaneCoder
 from hw.activations.prc_ports import PlaneOrder, check_parameters, prc_word_bits
 from hw.activations.prc_size import SizeCounter, saved_bits
@@ -273,7 +273,7 @@ class PrcEncoder(wiring.Component):
                 size.lanes.eq(tile_lanes),
                 size.ahead.eq(asks),
             ]
-            m.submodules.sizes = sizes = Queue(len(size.saved), TILES)
+            m.submodules.sizes = sizes = Queue(len(size.saved), tile_depth(self._tile))
             m.d.comb += [sizes.i.valid.eq(size.valid), sizes.i.payload.eq(size.saved)]
             wiring.connect(m, sizes.o, wiring.flipped(self.o_saved))
             wiring.connect(m, wiring.flipped(self.i_keep), emitter.i_keep)

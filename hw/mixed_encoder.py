@@ -44,13 +44,12 @@ class MixedEncoder(wiring.Component):
     comes out. Then an `Encoder` takes either the symbols or, as if they were symbols to be sent raw, the words of prc.
     A tile whose other mode is told does not go to prc.
 
-    *Cycles* without stalls: a beat is taken in every cycle, tiles back to back, if payloads have no more words than the
-    tile has beats, and channels are a multiple of 4 (prc takes ``h w ceil(c / 4)`` cycles else); so always where the
-    mode is not told. The first word leaves some 140 cycles after the last beat of a tile of 8 x 8 planes, when prc has
-    coded the last four of them. Of a told tile that prc makes longer than its symbols, `lanes` symbols' bits leave a
-    cycle. Back-pressure at either output stops the encoder, then what is in front of it; the input when memories are
-    full.
-    Behind a tile whose planes are one symbol wide it may wait some twelve cycles for the next, wider one.
+    *Cycles* without stalls: a beat is taken in every cycle, tiles of any shapes back to back, if no payload has more
+    words than its tile has beats, and prc takes no longer, ``h w ceil(c / 4)`` cycles: at 4 lanes channels are a
+    multiple of 4. More than 126 tiles of five beats or less in a row, behind a full one, wait as the `Chooser` tells.
+    The first word leaves some 140 cycles after the last beat of a tile of 8 x 8 planes, when prc has coded the last
+    four of them. Of a told tile that prc makes longer than its symbols, `lanes` symbols' bits leave a cycle.
+    Back-pressure at either output stops the encoder, then what is in front of it; the input when memories are full.
 
     Parameters
     ----------

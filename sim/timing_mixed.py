@@ -3,9 +3,9 @@
 Both are stepped cycle by cycle, as the cores of the other modes are in `sim.timing`. Cycle 0 is that of the first
 transfer into the core, as it comes out of reset; sources offer always, sinks are always ready.
 
-Symbols go in, and come out, in every cycle, tiles back to back, if each tile's payload, whole bursts, has no more words
-than the tile has beats, and its channels are a multiple of four (a group of less takes prc as long as a full one).
-Behind a tile whose planes are one symbol wide the encoder may wait some twelve cycles for the next, wider one.
+Symbols go in, and come out, in every cycle, tiles of any shapes back to back, if each tile's payload, whole bursts, has
+no more words than the tile has beats, and its channels are a multiple of four (a group of less takes prc as long as a
+full one).
 """
 
 from __future__ import annotations

@@ -42,8 +42,9 @@ class PrcEncoder(wiring.Component):
     *Cycles*: a tile of h x w x c symbols takes ``max(h w ceil(c / 4), words)`` cycles, tiles back to back, whatever its
     symbols are; only tiles of a single step can have more words than steps. With two channels or more the first word
     leaves ``h w + 10`` cycles after the tile's last symbols came, if the tile before has left. Of tiles that are coded
-    but not sent there can be twelve: where more of them come behind a tile that takes longer than they all do, symbols
-    wait. When the sink is not ready, the emitter stands still, and symbols are taken until the memories are full.
+    but not sent there can be four less than `tile_depth`, sixty in tiles of 8 x 8 x 32: where more of them come behind
+    one that takes longer than they all do, symbols wait. When the sink is not ready, the emitter stands still, and
+    symbols are taken until the memories are full.
 
     Parameters
     ----------

@@ -13,6 +13,8 @@ from prc_tiles import dense, planes
 from golden.activations.prc import PrcFormat
 from golden.codec import symbol_dtype
 from golden.tile_format import MODES, TileFormat
+from golden.tile_stream import encode_tensor
+from hw.batch import batch_of_tensor, batch_of_tiles
 from hw.mixed_decoder import MixedDecoder
 from hw.mixed_encoder import MixedEncoder
 from sim.timing_asks import asks_of
@@ -87,8 +89,42 @@ def test_what_lanes_ask_for_makes_goldens_bits(case):
 
 @pytest.mark.parametrize("told", [False, True], ids=["best", "told"])
 def test_more_small_tiles_than_may_wait(told):
-    fmt = TileFormat(tile=(3, 3, 4), modes=ALL)
-    shapes = [(3, 3, 4), *((1, 1 + n % 2, 1 + n % 4) for n in range(70)), (3, 3, 4)]
+    fmt = TileFormat(tile=(4, 4, 32), modes=ALL)
+    shapes = [(4, 4, 32), *((1, 1, 1 + n % 4) for n in range(160)), (4, 4, 32)]
     drawn = [dense(shape, n) for n, shape in enumerate(shapes)]
-    tiles = [MixedTile(d.shape, d.symbols, 0, "prc" if n % 3 else "raw", n) for n, d in enumerate(drawn)]
+    tiles = [MixedTile(d.shape, d.symbols, 0, "raw" if n % 2 else "prc", n) for n, d in enumerate(drawn)]
     assert_encoder_keeps_to_the_cycles(fmt, 4, tiles, told)
+
+
+def beats_lost(batch, lanes):
+    """Cycles in which the encoder that finds the modes takes no beat, from the first to the last."""
+    times = MixedTiming(batch.fmt, lanes).encode(batch.values, batch.starts, batch.shapes, batch.modes, 0)
+    return int(times.beats[-1] - times.beats[0]) + 1 - times.beats.size
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+@pytest.mark.parametrize(
+    "shape",
+    [(40, 57, 57), (36, 25, 25), (36, 65, 9), (1280, 9, 9), (2080, 9, 9), (4, 1, 400), (1280, 1, 1), (16, 3, 50)],
+    ids=str,
+)
+def test_dense_tensors_go_in_without_a_gap(shape, lanes):
+    tensor = np.random.default_rng(7).integers(1, 256, shape).astype(np.uint8)
+    fmt = TileFormat(modes=MODES)
+    assert beats_lost(batch_of_tensor(encode_tensor(tensor, fmt, 0, "packed"), tensor), lanes) == 0
+
+
+# A tile of fewer symbols than these has more words than beats.
+_SHAPES = st.tuples(st.integers(1, 8), st.integers(1, 8), st.sampled_from([4, 8, 12, 20, 32])).filter(
+    lambda shape: np.prod(shape) >= 16
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(_SHAPES | st.just((8, 8, 32)), st.integers(1, 9), st.booleans()), min_size=3, max_size=20))
+def test_tiles_of_all_shapes_go_in_without_a_gap(runs):
+    shapes = np.array([shape for shape, count, _ in runs for _ in range(count)])
+    starts, rng = np.append(0, np.cumsum(shapes.prod(axis=1))), np.random.default_rng(len(shapes))
+    dense = np.repeat(np.repeat([dense for *_, dense in runs], [count for _, count, _ in runs]), np.diff(starts))
+    values = np.where(dense, rng.integers(1, 256, starts[-1]), 90 + rng.integers(0, 4, starts[-1])).astype(np.uint8)
+    assert beats_lost(batch_of_tiles(TileFormat(modes=MODES), values, starts, 0, None, shapes), 4) == 0

@@ -114,8 +114,9 @@ def test_cosimulation_of_tensors_counts_every_beat():
         assert result.coded_bytes == result.batch.bursts.sum() * 32
 
 
-def test_dense_tensors_pass_at_the_full_rate(capsys):
-    assert dense.main([]) == 0
+@pytest.mark.parametrize("options", [[], ["--prc"]], ids=["best", "prc"])
+def test_dense_tensors_pass_at_the_full_rate(options, capsys):
+    assert dense.main(options) == 0
     words = next(line for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["all"]).split()
     assert words.count("4.000") == 2
     assert words[-1] == "yes"

@@ -135,7 +135,7 @@ class PairDecoder(wiring.Component):
 
         symbols, read = Signal(Symbols(slots)), Signal()
         lapsed, final, block = Signal(), Signal(), Signal(_ENTRY_BITS)
-        whole, padded = Signal(), Signal()
+        whole, padded, is_still = Signal(), Signal(), Signal()
         # Bits of the block from the codewords of the cycle before on.
         left = Signal(POSITION_BITS)
         stop = Signal(POSITION_BITS)
@@ -293,7 +293,8 @@ class PairDecoder(wiring.Component):
                         refuse(Fault.LONG, order.bits)
                     m.next = "Settled"
             with m.State("Settled"):
-                m.d.comb += expander.settled.eq(1)
+                # The last beat does not leave while a group may be refused.
+                m.d.comb += expander.settled.eq(is_still)
                 with m.If(~expander.active):
                     m.next = "Report"
             with m.State("Report"):
@@ -302,7 +303,7 @@ class PairDecoder(wiring.Component):
                     m.next = "Idle"
 
         parts = window, loader, checks, expander
-        found = stages(m, slots, self.weight_bits, *parts, order, step, read & ~void, symbols)
+        found = stages(m, slots, self.weight_bits, *parts, order, step, read & ~void, symbols, is_still)
         # What a group is refused for is told a cycle behind its refusal.
         counted, seen = Signal(), Signal(Fault)
         m.d.sync += [counted.eq(found & ~void & (fault == Fault.NONE)), seen.eq(checks.fault)]

@@ -19,9 +19,9 @@ _VALUE_BITS = 16
 
 
 def stages(
-    m: Module, slots: int, weight_bits: int, window, loader, checks, expander, order, step, read, symbols
+    m: Module, slots: int, weight_bits: int, window, loader, checks, expander, order, step, read, symbols, is_still
 ) -> Value:
-    """What becomes of the codewords; whether a fault is found now."""
+    """What becomes of the codewords; whether a fault is found now. `is_still` is set once all that were read passed."""
     valued = {"values": data.ArrayLayout(_VALUE_BITS, slots)}
     coded, placed = (Signal(Symbols(slots), name=name, reset_less=True) for name in ("coded", "placed"))
     named = Signal(Symbols(slots, valued), reset_less=True)
@@ -29,6 +29,7 @@ def stages(
     valid = Signal(4)
     with m.If(step):
         m.d.sync += [valid.eq(Cat(read, valid)), coded.eq(symbols), placed.eq(coded)]
+        m.d.sync += is_still.eq(~(read | valid[:3].any()))
     with m.If(expander.void):
         m.d.sync += valid.eq(0)
 

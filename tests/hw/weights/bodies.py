@@ -31,26 +31,28 @@ class Tensor:
         return cls(codec, encoded, tuple(word for part in parts for word in part))
 
     @property
-    def order(self) -> int:
+    def fields(self) -> dict:
+        """What the order tells."""
         encoded, codec = self.encoded, self.codec
         has_codebook = np.dtype(encoded.dtype).kind == "f"
         inner = codec.format.inner if codec.codec_id == "deepcomp" else codec
         dtype = np.dtype("uint8" if has_codebook else encoded.dtype)
-        return packed(
-            PairOrder(),
-            {
-                "form": _FORMS[inner.codec_id],
-                "index_bits": inner.format.rules.limit.bit_length() if inner.codec_id != "huffman" else 0,
-                "codebook": int(has_codebook),
-                "narrow": int(dtype.itemsize == 1),
-                "negative": int(dtype.kind == "i"),
-                "count": encoded.count,
-                "entry_weights": encoded.entry_weights,
-                "table_bits": encoded.table_bits,
-                "entries": encoded.entries.size - 1,
-                "bits": encoded.bits,
-            },
-        )
+        return {
+            "form": _FORMS[inner.codec_id],
+            "index_bits": inner.format.rules.limit.bit_length() if inner.codec_id != "huffman" else 0,
+            "codebook": int(has_codebook),
+            "narrow": int(dtype.itemsize == 1),
+            "negative": int(dtype.kind == "i"),
+            "count": encoded.count,
+            "entry_weights": encoded.entry_weights,
+            "table_bits": encoded.table_bits,
+            "entries": encoded.entries.size - 1,
+            "bits": encoded.bits,
+        }
+
+    @property
+    def order(self) -> int:
+        return packed(PairOrder(), self.fields)
 
     def expected(self, weight_bits: int) -> list[int] | None:
         """Golden's weights as patterns of `weight_bits`, or None where it refuses."""

@@ -18,6 +18,7 @@ from hw.weights.pair_decoder import PairDecoder
 from hw.weights.ports import Fault
 from tests.hw.call import STALLS
 from tests.hw.weights.bodies import Tensor, decode
+from tests.hw.weights.tiny import Kind
 
 SMALL = {"lanes": 4, "weight_bits": 16, "entries": 16}
 FLOAT = {"lanes": 4, "weight_bits": 32, "entries": 16}
@@ -197,6 +198,13 @@ def test_flipped_tables_are_refused_as_golden_refuses_them(form):
     for result, weights_of in zip(made, expected, strict=True):
         assert weights_of is None or result.weights == weights_of
     assert expected.count(None) > len(batch) // 3
+
+
+def test_full_last_beat_waits_for_a_group_that_is_refused():
+    kind = Kind(Huffman(HuffmanFormat(15, 0)), ((-1, (1, 2, 3, 3)),), (4,))
+    batch = [tensor for tensor in kind.every(6) if tensor.encoded.bits >= 4 and not int(tensor.encoded.words[0]) & 31]
+    made, _ = decode(batch, "random", lanes=2, weight_bits=8, slots=1, entries=2)
+    assert assert_as_golden(batch, made, 8) == len(batch) - 1
 
 
 def test_symbols_past_the_codebook_are_refused():

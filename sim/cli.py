@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -168,10 +169,11 @@ def cosim(
         bool, typer.Option("--weights", help="The weights instead, through the decompressor; --codec: all, or one.")
     ] = False,
     density: Annotated[float | None, typer.Option(help="Share of weights that stays; by default the codec's.")] = None,
+    bus_bits: Annotated[int, typer.Option("--bus", help="Bits of coded weights a cycle: 128 or 256.")] = 128,
 ) -> None:
     """Send every activation of one image through encoder and decoder RTL in Verilator; compare bits and cycles."""
     if weights:
-        _cosim_weights(model, codec, density)
+        _cosim_weights(model, codec, density, bus_bits)
         return
     known = "best" if codec == "all" else codec
     fmt = RunConfig(known, run_bits=run_bits, word_bits=word_bits, tile=parse_tile("auto", word_bits)).format_of(known)
@@ -215,8 +217,9 @@ def cosim(
         raise typer.Exit(1)
 
 
-def _cosim_weights(path: Path | None, codec: str, density: float | None) -> None:
+def _cosim_weights(path: Path | None, codec: str, density: float | None, bus_bits: int) -> None:
     """All weights of a network through the RTL, in one codec or in each."""
+    from hw.weights.bench import WeightBench
     from hw.weights.cli import run_weight_cosim
     from sim.graph import read_model
     from sim.lite0 import build_lite0
@@ -224,11 +227,12 @@ def _cosim_weights(path: Path | None, codec: str, density: float | None) -> None
     from sim.weights_cosim import COSIM_CODECS, coded_weights
 
     model = read_model(path) if path else build_lite0()
-    right = True
+    bench, right = WeightBench(bus_bits=bus_bits), True
+    expected = partial(weight_cycles, bus_bits=bus_bits)
     for name in COSIM_CODECS if codec in ("all", "best") else (codec,):
         tensors = coded_weights(model, name, density)
         title = f"{name}, {100 * (1 - tensors.recipe.density):g} % zeros, out as {tensors.form}"
-        right &= run_weight_cosim(title, tensors, len(tensors), tensors.form, weight_cycles)
+        right &= run_weight_cosim(title, tensors, len(tensors), tensors.form, expected, bench)
     if not right:
         raise typer.Exit(1)
 

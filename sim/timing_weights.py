@@ -6,10 +6,10 @@ hardware does (hw/weights/datapath.py; tests and ``thinwire cosim --weights`` ho
     cycles = ceil(words in front / 2) + decoder + 7
 
 Words in front are what the decoder does not read: gains and offsets, and for all but Huffman-coded tensors the tables
-and entry points; two pass in a cycle. The decoder counts from its order to its report or, if that is later, to the
-cycle behind its last beat. One of plain fields takes a beat in every cycle, of 4 weights for block floats and fused
-pairs (from 128 bits), of 16 for packed integers. What comes before and after: the descriptor, the start of the body,
-the check, the last beat and the verdict.
+and entry points; two pass in a cycle, or four where transfers have 256 bits. The decoder counts from its order to its
+report or, if that is later, to the cycle behind its last beat. One of plain fields takes a beat in every cycle: of 4
+weights for block floats and fused pairs, or 8 of transfers of 256 bits; of 16 for packed integers and palettes. What
+comes before and after: the descriptor, the start of the body, the check, the last beat and the verdict.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from sim.timing_pairs import PairTensor, pair_cycles
 
 __all__ = ["has_cycles", "weight_cycles"]
 
-_FIELD_LANES, _PACKED_LANES = 4, 16
-_FIELD_STAGES, _PACKED_STAGES, _WIDE_STAGES, _SCALED_STAGES = 8, 6, 1, 7
+_WORD_BITS, _FIELD_BITS, _PACKED_LANES = 64, 32, 16
+_FIELD_STAGES, _PACKED_STAGES, _PALETTE_STAGES, _WIDE_STAGES, _SCALED_STAGES = 8, 6, 1, 1, 7
 _AROUND = 7
 
 
@@ -41,35 +41,36 @@ def has_cycles(codec: WeightCodec[Any]) -> bool:
     return isinstance(codec, BlockFloat | Packed | Mlw | DeepComp | Huffman | ZeroRuns | RelativeIndex)
 
 
-def weight_cycles(tensor: StoredWeights) -> int | None:
+def weight_cycles(tensor: StoredWeights, bus_bits: int = 128) -> int | None:
     """Cycles of a tensor with weights: integers leave as int8, floats as 16 bits.
 
     None where the codec has no model.
     """
     encoded, codec = tensor.encoded, tensor.codec
-    words = _scale_words(tensor)
+    words, floats = _scale_words(tensor), encoded.dtype == "float32"
+    scaled = floats * _SCALED_STAGES
+
+    def around(words: int, decoder: int) -> int:
+        return -(-words // (bus_bits // _WORD_BITS)) + decoder + _AROUND
+
     if isinstance(codec, BlockFloat):
-        return _around(words + words_for(encoded.table_bits), -(-encoded.count // _FIELD_LANES) + _FIELD_STAGES)
-    if isinstance(codec, Packed):
-        return _around(words, -(-encoded.count // _PACKED_LANES) + _PACKED_STAGES)
+        lanes = bus_bits // _FIELD_BITS
+        return around(words + words_for(encoded.table_bits), -(-encoded.count // lanes) + _FIELD_STAGES)
     if isinstance(codec, Mlw):
         times = decode_times(encoded.words, encoded.bits, encoded.count)
-        return _around(words + words_for(encoded.entry_bits), max(int(times.beats[-1]) + 1, times.report))
+        return around(words + words_for(encoded.entry_bits), max(int(times.beats[-1]) + 1, times.report))
     inner = codec.format.inner if isinstance(codec, DeepComp) else codec
+    if isinstance(inner, Packed):
+        stages = _PACKED_STAGES + floats * _PALETTE_STAGES + scaled
+        return around(words + words_for(encoded.table_bits), -(-encoded.count // _PACKED_LANES) + stages)
     if isinstance(inner, Huffman | ZeroRuns | RelativeIndex):
         coded = PairTensor(encoded)
         if not isinstance(inner, Huffman):
             rules = inner.format.rules
             coded = PairTensor(encoded, rules.limit, rules.escape)
         beats, orders = pair_cycles([coded])
-        scaled = _SCALED_STAGES if encoded.dtype == "float32" else 0
-        return _around(words, max(int(beats[-1]) + 1 + _WIDE_STAGES + scaled, int(orders[1]) - 1))
+        return around(words, max(int(beats[-1]) + 1 + _WIDE_STAGES + scaled, int(orders[1]) - 1))
     return None
-
-
-def _around(words: int, decoder: int) -> int:
-    """All cycles, of the decoder's own and those of the words in front of its."""
-    return -(-words // 2) + decoder + _AROUND
 
 
 def _scale_words(tensor: StoredWeights) -> int:

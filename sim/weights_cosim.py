@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx
 
@@ -13,15 +13,16 @@ from sim.weights import Recipe, Weight, find_weights, store
 __all__ = ["COSIM_CODECS", "CodedWeights", "coded_weights"]
 
 COSIM_CODECS = {
-    "packed": 1.0,
-    "huffman": 1.0,
-    "zero-runs": 0.1,
-    "relative-index": 0.1,
-    "deepcomp": 0.1,
-    "mlw": 1.0,
-    "block-float": 1.0,
+    "packed": Recipe("packed"),
+    "palette": Recipe("deepcomp", bits=4, settings={"form": "packed"}),
+    "huffman": Recipe("huffman"),
+    "zero-runs": Recipe("zero-runs", density=0.1),
+    "relative-index": Recipe("relative-index", density=0.1),
+    "deepcomp": Recipe("deepcomp", bits=5, density=0.1),
+    "mlw": Recipe("mlw"),
+    "block-float": Recipe("block-float"),
 }
-"""Codecs of hardware, and the share of weights that stays where none is asked for."""
+"""Codecs of hardware, and how weights are coded where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -53,5 +54,5 @@ def coded_weights(model: onnx.ModelProto, codec: str, density: float | None = No
     """
     if codec not in COSIM_CODECS:
         raise ValueError(f"codec of weights in hardware must be one of {list(COSIM_CODECS)}, not {codec!r}")
-    share = COSIM_CODECS[codec] if density is None else density
-    return CodedWeights(tuple(find_weights(model)), Recipe(codec, density=share, bits=5 if codec == "deepcomp" else 8))
+    recipe = COSIM_CODECS[codec]
+    return CodedWeights(tuple(find_weights(model)), recipe if density is None else replace(recipe, density=density))

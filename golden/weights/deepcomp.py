@@ -9,7 +9,8 @@
 the rest becomes one of 2^bits - 1 centroids, rounded to float32; zero is the remaining level. A symbol is 0 for a
 pruned weight and i + 1 for centroid i; centroids without weights are left out of the codebook. *Encode*: the symbols go
 through ``zero-runs`` or ``relative-index`` (golden/weights/runs.py, relative.py), each field with a Huffman code of its
-own or as plain fields.
+own or as plain fields; or through ``packed`` (packed.py), a plain field of `bits` for every weight, zeros too: at
+density 1 a palette.
 
 Integer weights are levels already: they are pruned and encoded as they are, and the tables are those of the inner form
 alone, without a codebook; at density 1 nothing is lost.
@@ -33,6 +34,7 @@ weights                                     B = 2, bits = 2, relative index
 0.9 0 0 -1 0.1 1.1, density 0.5             codebook -1 0.9 1.1, symbols 2 0 0 1 0 3; (0, 2) (2, 1) (1, 3)
 0 0 0 0, any density                        empty codebook, symbols 0 0 0 0; (3, 0)
 7 -2 0 1 (int8), density 0.5                no codebook, 7 -2 0 0; (0, 7) (0, -2) (1, 0)
+0.5 0 -1 0.5, density 1, packed             codebook -1 0.5, symbols 2 0 1 2
 ==========================================  =============================================================
 
 Source: Han et al., "Deep Compression", arXiv 1510.00149.
@@ -50,13 +52,14 @@ from golden.bits import BitReader, BitWriter, bytes_from_words, words_from_bytes
 from golden.codec import CorruptStreamError
 from golden.weights import prune as pruning
 from golden.weights.kmeans import STARTS, assign, kmeans
+from golden.weights.packed import Packed, PackedFormat
 from golden.weights.relative import RelativeIndex, RelativeIndexFormat, expected_fillers
 from golden.weights.runs import ZeroRuns, ZeroRunsFormat
 from golden.weights.tensor import EncodedWeights, WeightCodec, check_stream
 
 __all__ = ["FORMS", "DeepComp", "DeepCompFormat", "Shared", "model_ratio"]
 
-FORMS = ("zero-runs", "relative-index")
+FORMS = ("zero-runs", "relative-index", "packed")
 
 _COUNT_BITS, _CENTROID_BITS = 8, 32
 
@@ -70,13 +73,13 @@ class DeepCompFormat:
     density : float
         Share of weights that stays, 0..1.
     bits : int
-        Bits of a shared weight, 1..8: 2**bits - 1 centroids and the zero.
+        Bits of a shared weight, 1..8: 2**bits - 1 centroids and the zero. ``packed`` needs 2 and more.
     form : str
-        ``zero-runs`` or ``relative-index``.
+        ``zero-runs``, ``relative-index`` or ``packed``.
     index_bits : int
         Bits of a run or index symbol, 2..8.
     huffman : bool
-        Huffman codes; without them plain fields.
+        Huffman codes; without them plain fields. Ignored by ``packed``, as are `index_bits` and the last two.
     start, seed : str, int
         Of k-means.
     max_length, entry_weights : int
@@ -111,8 +114,10 @@ class DeepCompFormat:
         return (1 << self.bits) - 1
 
     @property
-    def inner(self) -> ZeroRuns | RelativeIndex:
+    def inner(self) -> ZeroRuns | RelativeIndex | Packed:
         """The codec of the symbols."""
+        if self.form == "packed":
+            return Packed(PackedFormat(self.bits))
         common = (self.index_bits, self.max_length, self.entry_weights, self.huffman)
         if self.form == "zero-runs":
             return ZeroRuns(ZeroRunsFormat(*common))
@@ -252,7 +257,7 @@ class DeepComp(WeightCodec[DeepCompFormat]):
             dtype="float32",
             tables=words_from_bytes(writer.to_bytes()),
             table_bits=writer.bits,
-            parts={**inner.parts, "codebook": _codebook_bits(shared)},
+            parts={**(inner.parts or {"weights": inner.bits}), "codebook": _codebook_bits(shared)},
         )
 
 

@@ -2,15 +2,16 @@
 
 ::
 
-    payload   | weight : B | weight : B | ...        in C order, two's complement, least significant bit first
+    payload   | weight : B | weight : B | ...        in C order, least significant bit first
 
-B = `bits` (2..8). Weight i starts at payload bit B i, so there are no entry points to store; there are no tables. Out
+Fields of a signed dtype are two's complement, those of an unsigned one count from 0. B = `bits` (2..8). Weight i starts at payload bit B i, so there are no entry points to store; there are no tables. Out
 of band: count, dtype, B. Size: ``B n`` bits, for every content. The last weight is followed by zero padding (checked).
 
 ===================  =====================
 weights (B = 4)      bytes
 ===================  =====================
 1 -1 7 -8            F1 87
+1 15 7 8 (uint8)     F1 87
 -8                   08
 ===================  =====================
 """
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from golden.bits import pack, unpack
 from golden.codec import CorruptStreamError
@@ -42,7 +43,7 @@ class PackedFormat:
 
 
 class Packed(WeightCodec[PackedFormat]):
-    """Plain two's complement fields."""
+    """Plain fields."""
 
     codec_id = "packed"
     format_type = PackedFormat
@@ -61,13 +62,18 @@ class Packed(WeightCodec[PackedFormat]):
                 f"stream of {encoded.count} weights must be {width * encoded.count} bits and no tables, "
                 f"not {encoded.bits} and {encoded.table_bits}"
             )
-        half = 1 << (width - 1)
+        sign = -_least(encoded.dtype, width)
         fields = unpack(encoded.words, width, encoded.count).astype(np.int64)
-        return ((fields ^ half) - half).astype(encoded.dtype).reshape(encoded.shape)
+        return ((fields ^ sign) - sign).astype(encoded.dtype).reshape(encoded.shape)
 
     def size_bits(self, values: ArrayLike) -> int:
         return self.format.bits * int(self._checked(values).size)
 
     def _checked(self, values: ArrayLike) -> NDArray[Any]:
-        half = 1 << (self.format.bits - 1)
-        return check_integers(values, -half, half - 1)
+        least = _least(np.asarray(values).dtype, self.format.bits)
+        return check_integers(values, least, least + (1 << self.format.bits) - 1)
+
+
+def _least(dtype: DTypeLike, bits: int) -> int:
+    """The least weight that a field holds."""
+    return 0 if np.dtype(dtype).kind == "u" else -(1 << (bits - 1))

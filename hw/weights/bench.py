@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from golden.codec import Words
 from hw.harness import Harness, Run, Stalls
 from hw.transfers import LAST, USER, beats_of, fields_of, from_beats, from_fields
-from hw.weights.datapath import Datapath, Engine
+from hw.weights.datapath import Datapath
 from hw.weights.descriptors import Job
 from hw.weights.gather import BEAT_BYTES
+from hw.weights.intake import BUSES
 from hw.weights.ports import Fault
 
 __all__ = ["Decoded", "WeightBench", "failures"]
@@ -56,34 +56,29 @@ class Decoded:
 
 
 class WeightBench:
-    """Compiled models of the datapath, one for each set of decoders; each is compiled when it is first used.
+    """The compiled model of the datapath with all its decoders; it is compiled when it is first used.
 
     Parameters
     ----------
     folder : Path, optional
         Where compiled models are kept.
+    bus_bits : int
+        Of a transfer of a body.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
-        self._models: dict[tuple[Engine, ...], Harness] = {}
-        self._locks: defaultdict[tuple[Engine, ...], Lock] = defaultdict(Lock)
+    def __init__(self, folder: Path | None = None, bus_bits: int = BUSES[0]) -> None:
+        self._folder, self._bus_bits = folder, bus_bits
 
-    def model(self, engines: Sequence[Engine] = tuple(Engine)) -> Harness:
-        """The model with these decoders."""
-        key = tuple(engines)
-        with self._locks[key]:
-            if key not in self._models:
-                name = "thinwire_weights" + "".join(f"_{engine.name.lower()}" for engine in key)
-                self._models[key] = Harness(Datapath(engines=key), name, self._folder)
-            return self._models[key]
+    @cached_property
+    def model(self) -> Harness:
+        """The model."""
+        return Harness(Datapath(bus_bits=self._bus_bits), f"thinwire_weights_{self._bus_bits}", self._folder)
 
     def decode(
         self,
         jobs: Sequence[Job],
         stalls: Stalls | None = None,
         bodies: Sequence[Words] | None = None,
-        engines: Sequence[Engine] = tuple(Engine),
     ) -> Decoded:
         """Send jobs through, one behind the other.
 
@@ -94,9 +89,8 @@ class WeightBench:
         stalls : Stalls, optional
         bodies : sequence of ndarray of uint64, optional
             In place of the jobs' own, of one word or more each.
-        engines : sequence of Engine
         """
-        model = self.model(engines)
+        model = self.model
         bodies = [job.body for job in jobs] if bodies is None else bodies
         order = model.inputs["s_axis_order"]
         scales = next((job.scales for job in jobs if job.scales.size), np.zeros(0, np.uint64))

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from golden.weights.container import StoredWeights
+from hw.weights.bench import WeightBench
 from hw.weights.cosim import WeightCosimulation, cosimulate_weights
 
 __all__ = ["run_weight_cosim"]
@@ -24,6 +25,7 @@ def run_weight_cosim(
     total: int,
     form: str,
     expected: Callable[[StoredWeights], int | None],
+    bench: WeightBench | None = None,
 ) -> bool:
     """Co-simulate the tensors of one codec, with a progress bar, and print a row for each.
 
@@ -38,6 +40,8 @@ def run_weight_cosim(
         Of the weights that leave.
     expected : callable
         The cycles that the timing model tells of a tensor, or None if it tells none.
+    bench : WeightBench, optional
+        By default one of its own.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def run_weight_cosim(
     began = monotonic()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(title, total=total)
-        for result in cosimulate_weights(_noted(tensors, expected, told), form):
+        for result in cosimulate_weights(_noted(tensors, expected, told), form, bench):
             results.append(result)
             progress.update(task, advance=1)
     offs = [

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from golden.weights.container import StoredWeights
 from hw.weights.bench import WeightBench, failures
-from hw.weights.datapath import Engine
 from hw.weights.descriptors import Job, job_of
 
 __all__ = ["WeightCosimulation", "cosimulate_weights"]
@@ -41,11 +39,9 @@ class WeightCosimulation:
 
 
 def cosimulate_weights(
-    tensors: Iterable[StoredWeights], form: str = "int8", folder: Path | None = None
+    tensors: Iterable[StoredWeights], form: str = "int8", bench: WeightBench | None = None
 ) -> Iterator[WeightCosimulation]:
-    """Send coded tensors through the datapath, two at once.
-
-    The model holds the decoder of the tensors' codec alone, as others would only wait.
+    """Send coded tensors through the datapath with all its decoders, two at once.
 
     Parameters
     ----------
@@ -53,29 +49,28 @@ def cosimulate_weights(
         Of one codec; taken one by one.
     form : str
         Of `hw.weights.descriptors.FORM_NUMBERS`.
-    folder : Path, optional
-        Where compiled models are kept.
+    bench : WeightBench, optional
+        By default one of its own.
 
     Raises
     ------
     ValueError
         If Verilator is missing, the codec has no decoder, or the form does not hold the weights.
     """
-    bench = WeightBench(folder)
+    bench = bench or WeightBench()
+    _ = bench.model
     waiting: list[Future[WeightCosimulation]] = []
     with ThreadPoolExecutor(_WAITING) as pool:
         for tensor in tensors:
             job = job_of(tensor, form)
-            engines = (job.fields["engine"],)
-            bench.model(engines)
-            waiting.append(pool.submit(_run, bench, engines, tensor.name, job))
+            waiting.append(pool.submit(_run, bench, tensor.name, job))
             if len(waiting) > _WAITING:
                 yield waiting.pop(0).result()
         for result in waiting:
             yield result.result()
 
 
-def _run(bench: WeightBench, engines: tuple[Engine, ...], name: str, job: Job) -> WeightCosimulation:
-    made = bench.decode([job], engines=engines)
+def _run(bench: WeightBench, name: str, job: Job) -> WeightCosimulation:
+    made = bench.decode([job])
     cycles = int(made.cycles[0]) if made.cycles.size else 0
     return WeightCosimulation(name, job.count, 8 * job.body.size, cycles, not failures([job], made))

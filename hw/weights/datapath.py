@@ -3,112 +3,31 @@
 from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.axis import Slice
 from hw.packet import Packet
-from hw.weights.dequant import SLICE_BITS, Dequant, Scale
-from hw.weights.fusion import Fusion, Selection
-from hw.weights.gather import BEAT_BYTES, INT32, WIDE_LANES, Cutter, Gather, Halver
-from hw.weights.intake import BUS_BITS, WORDS_BITS, BodyBeat, Intake
+from hw.weights.datapath_outputs import connect_outputs, has_palette
+from hw.weights.datapath_ports import Descriptor, Engine, Verdict, Where
+from hw.weights.dequant import Dequant, Scale
+from hw.weights.fusion import Fusion
+from hw.weights.gather import BEAT_BYTES, INT32, WIDE_LANES, Cutter, Gather
+from hw.weights.intake import BUSES, BodyBeat, Intake
 from hw.weights.mlw import MlwDecoder
-from hw.weights.mlw_ports import V_BITS
 from hw.weights.narrower import BF16, FP16, INT8, INT16
 from hw.weights.pair_decoder import PairDecoder
-from hw.weights.pair_ports import Form
-from hw.weights.ports import COUNT_BITS, POSITION_BITS, Fault, Weights
+from hw.weights.palette import Palette
+from hw.weights.ports import POSITION_BITS, Fault, Weights
+from hw.weights.splitter import Splitter
 from hw.weights.unpack import Unpacker
 
-__all__ = ["FORM_BITS", "Datapath", "Descriptor", "Engine", "Verdict", "Where"]
+__all__ = ["Datapath"]
 
-FORM_BITS = 3
 _MLW_LANES = 32
-
-
-class Engine(enum.Enum, shape=2):
-    """The decoders."""
-
-    FIELDS = 0
-    """hw/weights/fusion.py: block floats, fused pairs, bit planes."""
-    PAIRS = 1
-    """hw/weights/pair_decoder.py: Huffman codes, zero runs, relative indices."""
-    MLW = 2
-    """hw/weights/mlw.py: Ethos-U streams."""
-    PACKED = 3
-    """hw/weights/unpack.py: plain fields, two's complement."""
-
-
-class Where(enum.Enum, shape=2):
-    """What the position of a fault counts."""
-
-    CODE = 0
-    """Bits of the payload, or, for a table's fault, of the tables: what the decoder reads."""
-    BODY = 1
-    """Bits of the body."""
-    WEIGHT = 2
-    """Weights."""
-
-
-class Descriptor(data.StructLayout):
-    """A tensor, as the directory of its file tells it.
-
-    ==================  ===============================================================================================
-    field               meaning
-    ==================  ===============================================================================================
-    ``engine``          `Engine`
-    ``form``            of the weights that leave: 0 int8, 1 int16, 2 fp16, 3 bf16, 4 the 32 bits of a decoder's lane
-                        (float32 levels of a codebook, or an integer, sign-extended)
-    ``count``           weights
-    ``words``           words of the body
-    ``head``            words in front of what the decoder reads: gains and offsets; tables and entry points, too, but
-                        for ``PAIRS``
-    ``tables``          number of the word that holds the exponents (``FIELDS`` without planes)
-    ``second``          the second exponent, of task B, counts
-    ``check``           CRC-32 of the body
-    ``selection``       ``FIELDS``: see `Selection`; its form is ignored. ``PACKED``: its width alone, 2..8
-    ``pair_form``       ``PAIRS``: this and the following; see `hw.weights.pair_ports.PairOrder`
-    ``slice_weights``   integers to floats: see `hw.weights.dequant.DequantOrder`
-    ``slices``          the same
-    ==================  ===============================================================================================
-    """
-
-    def __init__(self) -> None:
-        super().__init__(
-            {
-                "engine": Engine,
-                "form": FORM_BITS,
-                "count": COUNT_BITS,
-                "words": WORDS_BITS,
-                "head": WORDS_BITS,
-                "tables": WORDS_BITS,
-                "second": 1,
-                "check": 32,
-                "selection": Selection(),
-                "pair_form": Form,
-                "index_bits": 4,
-                "codebook": 1,
-                "narrow": 1,
-                "negative": 1,
-                "entry_weights": COUNT_BITS,
-                "table_bits": POSITION_BITS,
-                "entries": COUNT_BITS,
-                "bits": POSITION_BITS,
-                "slice_weights": COUNT_BITS,
-                "slices": SLICE_BITS,
-            }
-        )
-
-
-class Verdict(data.StructLayout):
-    """How a tensor ended: `fault`, and unless it is NONE its `position`, of which `where` tells the unit.
-
-    `words` of the body were taken, and `beats` of weights sent.
-    """
-
-    def __init__(self) -> None:
-        counts = {"words": WORDS_BITS, "beats": COUNT_BITS}
-        super().__init__({"fault": Fault, "where": Where, "position": POSITION_BITS, **counts})
+# Bits of a word of these decoders.
+_DECODER_BITS, _NARROW = BUSES[0], (Engine.MLW, Engine.PACKED)
+_TOLD_PAIRS = ("index_bits", "codebook", "narrow", "negative", "entry_weights", "table_bits", "entries", "bits")
 
 
 class Datapath(wiring.Component):
@@ -117,8 +36,9 @@ class Datapath(wiring.Component):
     The body's words go through the intake (hw/weights/intake.py) to the decoder that the descriptor names; what comes
     out is scaled if integers are to become floats (hw/weights/dequant.py), and gathered to beats of 32 bytes.
 
-    *Throughput*: the decoder's, at most 128 bits of the body and 32 bytes of weights a cycle; int8 from MLW streams 32
-    weights a cycle, else 16 (hw/weights/gather.py). sim/timing_weights.py has the cycles. Tensors do not overlap.
+    *Throughput*: the decoder's, at most a transfer of the body and 32 bytes of weights a cycle; int8 from MLW streams
+    32 weights, else 16 (hw/weights/gather.py), of `FIELDS` 4, or 8 from transfers of 256 bits. sim/timing_weights.py
+    has the cycles. Tensors do not overlap.
 
     *Bad tensors*: exactly the ordered weights come out, zeros from the fault on, and the body is taken to its last
     transfer. The last beat waits until the whole body was checked, and carries `error` if anything was wrong. The
@@ -133,6 +53,8 @@ class Datapath(wiring.Component):
         Entry points that can be held.
     engines : sequence of Engine
         Decoders that are there. A descriptor of another is `ORDER`: no beat, and the body is taken.
+    bus_bits : int
+        Bits of a transfer of the body: 128 or 256.
 
     Members
     -------
@@ -152,15 +74,23 @@ class Datapath(wiring.Component):
     o: stream.Interface
     report: stream.Interface
 
-    def __init__(self, slices: int = 2048, entries: int = 512, engines: Sequence[Engine] = tuple(Engine)) -> None:
+    def __init__(
+        self,
+        slices: int = 2048,
+        entries: int = 512,
+        engines: Sequence[Engine] = tuple(Engine),
+        bus_bits: int = BUSES[0],
+    ) -> None:
         if not engines or len(set(engines)) != len(engines):
             raise ValueError(f"engines must be one or more, each once, not {engines!r}")
-        self.slices, self.entries, self.engines = slices, entries, tuple(engines)
+        if bus_bits not in BUSES:
+            raise ValueError(f"bus_bits must be one of {BUSES}, not {bus_bits!r}")
+        self.slices, self.entries, self.engines, self.bus_bits = slices, entries, tuple(engines), bus_bits
         super().__init__(
             {
                 "i_scale": In(stream.Signature(Scale())),
                 "order": In(stream.Signature(Descriptor())),
-                "i": In(stream.Signature(Packet(BodyBeat()))),
+                "i": In(stream.Signature(Packet(BodyBeat(bus_bits)))),
                 "o": Out(stream.Signature(Packet(Weights(8, BEAT_BYTES)))),
                 "report": Out(stream.Signature(Verdict())),
             }
@@ -168,7 +98,7 @@ class Datapath(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.intake = intake = Intake()
+        m.submodules.intake = intake = Intake(self.bus_bits)
         m.submodules.gather = gather = Gather()
         m.submodules.cutter = cutter = Cutter()
         m.submodules.dequant = dequant = Dequant(WIDE_LANES, self.slices)
@@ -177,9 +107,9 @@ class Datapath(wiring.Component):
         wiring.connect(m, gather.o, wiring.flipped(self.o))
         order = Signal(Descriptor(), reset_less=True)
         makers = {
-            Engine.FIELDS: lambda: Fusion(BUS_BITS),
+            Engine.FIELDS: lambda: Fusion(self.bus_bits),
             Engine.PAIRS: lambda: PairDecoder(WIDE_LANES, 32, entries=self.entries),
-            Engine.MLW: lambda: MlwDecoder(_MLW_LANES, BUS_BITS),
+            Engine.MLW: lambda: MlwDecoder(_MLW_LANES, _DECODER_BITS),
             Engine.PACKED: lambda: Unpacker(WIDE_LANES),
         }
         decoders = {engine: makers[engine]() for engine in self.engines}
@@ -203,29 +133,22 @@ class Datapath(wiring.Component):
             intake.feeds_wide.eq(order.engine != Engine.PAIRS),
         ]
         # A decoder hears of its tensor in the cycle in which it is offered the first word.
-        m.submodules.feed = feed = Slice(Packet(BUS_BITS))
+        m.submodules.feed = feed = Slice(Packet(BodyBeat(self.bus_bits)))
         passed = Signal()
         m.d.sync += passed.eq(asks & intake.passed & ~told)
         for engine, decoder in decoders.items():
-            source = intake.narrow if engine is Engine.PAIRS else intake.wide
             with m.If(order.engine == engine):
                 m.d.comb += [
                     decoder.order.valid.eq(passed),
                     told.eq(decoder.order.valid & decoder.order.ready),
-                    feed.i.p.last.eq(source.p.last),
-                    feed.i.p.data.eq(source.p.data),
-                    feed.i.valid.eq(source.valid),
-                    source.ready.eq(feed.i.ready),
-                    decoder.i.p.last.eq(feed.o.p.last),
-                    decoder.i.p.data.eq(feed.o.p.data),
-                    decoder.i.valid.eq(feed.o.valid),
-                    feed.o.ready.eq(decoder.i.ready),
                     reported.eq(decoder.report.valid),
                     decoder.report.ready.eq(ends),
                     fault.eq(decoder.report.payload.fault),
                     position.eq(decoder.report.payload.position),
                 ]
-        self._outputs(m, order, decoders, cutter, dequant, gather, scales)
+                self._feed(m, engine, decoder, intake, feed)
+        palette = self._palette(m, order, intake) if Engine.PACKED in decoders else None
+        connect_outputs(m, order, decoders, palette, cutter, dequant, gather, scales)
 
         verdict = Signal(Verdict(), reset_less=True)
         with m.If(self.o.valid & self.o.ready):
@@ -255,16 +178,7 @@ class Datapath(wiring.Component):
                 with m.If((order.count != 0) & ~known):
                     m.d.sync += [verdict.fault.eq(Fault.ORDER), verdict.position.eq(0)]
                 with m.Elif(feeds & ~intake.starved):
-                    with m.If(fault != Fault.NONE):
-                        m.d.sync += [verdict.fault.eq(fault), verdict.where.eq(Where.CODE)]
-                        m.d.sync += verdict.position.eq(position)
-                    with m.Elif(scaled):
-                        m.d.sync += [verdict.fault.eq(dequant.report.payload.fault), verdict.where.eq(Where.WEIGHT)]
-                        m.d.sync += verdict.position.eq(dequant.report.payload.position)
-                    with m.Elif(gather.report.fault != Fault.NONE):
-                        m.d.sync += [verdict.fault.eq(Fault.RANGE), verdict.where.eq(Where.WEIGHT)]
-                        shift = Mux(order.form == INT32, 3, 4)
-                        m.d.sync += verdict.position.eq(gather.report.position << shift)
+                    self._decide(m, order, verdict, palette, fault, position, scaled, dequant, gather)
             with m.State("Judge"):
                 m.d.comb += [ends.eq(feeds), dequant.report.ready.eq(scales)]
                 m.next = "Release"
@@ -286,6 +200,64 @@ class Datapath(wiring.Component):
             m.d.sync += wanted.eq(0)
         return m
 
+    def _feed(self, m: Module, engine: Engine, decoder, intake: Intake, feed: Slice) -> None:
+        """Give a decoder its payload."""
+        source = intake.narrow if engine is Engine.PAIRS else intake.wide
+        m.d.comb += [
+            feed.i.p.last.eq(source.p.last),
+            feed.i.valid.eq(source.valid),
+            source.ready.eq(feed.i.ready),
+        ]
+        if engine is Engine.PAIRS:
+            m.d.comb += feed.i.p.data.symbols[0].eq(source.p.data)
+        else:
+            m.d.comb += feed.i.p.data.eq(source.p.data)
+        given = feed.o
+        if engine in _NARROW and self.bus_bits > _DECODER_BITS:
+            m.submodules[f"{engine.name.lower()}_splitter"] = splitter = Splitter(self.bus_bits)
+            m.d.comb += [
+                splitter.i.p.eq(feed.o.p),
+                splitter.i.valid.eq(feed.o.valid),
+                feed.o.ready.eq(splitter.i.ready),
+            ]
+            given = splitter.o
+            m.d.comb += decoder.i.p.data.eq(given.p.data)
+        else:
+            m.d.comb += decoder.i.p.data.eq(given.p.data.symbols.as_value())
+        m.d.comb += [
+            decoder.i.p.last.eq(given.p.last),
+            decoder.i.valid.eq(given.valid),
+            given.ready.eq(decoder.i.ready),
+        ]
+
+    def _palette(self, m: Module, order: Signal, intake: Intake) -> Palette:
+        """What looks numbers up, and is told its table as that passes."""
+        m.submodules.palette = palette = Palette(WIDE_LANES, self.bus_bits)
+        m.d.comb += [
+            palette.begin.eq(intake.begin),
+            palette.write.eq(intake.shows),
+            palette.row.eq(intake.shown),
+            palette.words.eq(order.head),
+        ]
+        return palette
+
+    def _decide(self, m, order, verdict, palette, fault, position, scaled, dequant, gather) -> None:
+        """What was wrong with the weights, if anything: the first of what they pass."""
+        shift = Mux(order.form == INT32, 3, 4)
+        scaling, range_ = dequant.report.payload, Fault.RANGE
+        found = [
+            (fault != Fault.NONE, fault, Where.CODE, position),
+            (scaled, scaling.fault, Where.WEIGHT, scaling.position),
+            (gather.report.fault != Fault.NONE, range_, Where.WEIGHT, gather.report.position << shift),
+        ]
+        if palette:
+            numbered = has_palette(order)
+            found.insert(1, (numbered & palette.past, range_, Where.WEIGHT, palette.weight))
+            found.insert(0, (numbered & (palette.fault != Fault.NONE), palette.fault, Where.CODE, palette.position))
+        for number, (condition, kind, where, place) in enumerate(found):
+            with m.Elif(condition) if number else m.If(condition):
+                m.d.sync += [verdict.fault.eq(kind), verdict.where.eq(where), verdict.position.eq(place)]
+
     def _orders(self, m: Module, order: Signal, intake: Intake, decoders: dict) -> None:
         """What each decoder is told."""
         with_form = {"selection": order.selection, "form": Mux(order.form == INT32, INT16, order.form)}
@@ -301,81 +273,6 @@ class Datapath(wiring.Component):
             elif engine is Engine.MLW:
                 m.d.comb += told.narrow.eq(order.form == INT8)
             elif engine is Engine.PACKED:
-                m.d.comb += [told.width.eq(order.selection.width), told.negative.eq(1)]
+                m.d.comb += [told.width.eq(order.selection.width), told.negative.eq(order.negative)]
             else:
-                names = (
-                    "index_bits",
-                    "codebook",
-                    "narrow",
-                    "negative",
-                    "entry_weights",
-                    "table_bits",
-                    "entries",
-                    "bits",
-                )
-                m.d.comb += [told.form.eq(order.pair_form), *(told[name].eq(order[name]) for name in names)]
-
-    def _outputs(self, m, order, decoders: dict, cutter: Cutter, dequant: Dequant, gather: Gather, scales) -> None:
-        """From the decoders' beats to chunks: bytes at once, or lanes of 32 bits through the cutter or the scaling."""
-        m.submodules.link = link = Slice(Packet(Weights(32, WIDE_LANES)))
-        wide, sent, chunk = link.i, link.o, gather.i.payload
-        whole = (order.engine == Engine.MLW) & (order.form == INT8)
-        if mlw := decoders.get(Engine.MLW):
-            m.submodules.halver = halver = Halver(V_BITS)
-            m.d.comb += halver.i.p.eq(mlw.o.p)
-            with m.If((order.engine == Engine.MLW) & ~whole):
-                m.d.comb += [halver.i.valid.eq(mlw.o.valid), mlw.o.ready.eq(halver.i.ready)]
-                m.d.comb += [wide.p.eq(halver.o.p), wide.valid.eq(halver.o.valid), halver.o.ready.eq(wide.ready)]
-        if pairs := decoders.get(Engine.PAIRS):
-            with m.If(order.engine == Engine.PAIRS):
-                m.d.comb += [wide.p.eq(pairs.o.p), wide.valid.eq(pairs.o.valid), pairs.o.ready.eq(wide.ready)]
-        if packed := decoders.get(Engine.PACKED):
-            with m.If(order.engine == Engine.PACKED):
-                m.d.comb += [
-                    wide.valid.eq(packed.o.valid),
-                    packed.o.ready.eq(wide.ready),
-                    wide.p.last.eq(packed.o.p.last),
-                ]
-                m.d.comb += [wide.p.data[name].eq(packed.o.p.data[name]) for name in ("tail", "error")]
-                for source, target in zip(packed.o.p.data.symbols, wide.p.data.symbols, strict=True):
-                    m.d.comb += target.eq(source.as_signed())
-        m.d.comb += [
-            cutter.i.p.eq(sent.p),
-            dequant.i.p.eq(sent.p),
-            cutter.form.eq(order.form),
-            dequant.order.payload.form.eq(order.form),
-            dequant.order.payload.floats.eq(order.codebook & (order.engine == Engine.PAIRS)),
-            dequant.order.payload.slice_weights.eq(order.slice_weights),
-            dequant.order.payload.slices.eq(order.slices),
-        ]
-        with m.If(scales):
-            m.d.comb += [dequant.i.valid.eq(sent.valid), sent.ready.eq(dequant.i.ready)]
-            self._send(m, gather, dequant.o, dequant.o.p.data.symbols.as_value(), 3)
-            m.d.comb += chunk.data.tail.eq(Cat(1, dequant.o.p.data.tail))
-        with m.Else():
-            m.d.comb += [cutter.i.valid.eq(sent.valid), sent.ready.eq(cutter.i.ready)]
-            self._send(m, gather, cutter.o, cutter.o.p.data.bytes.as_value(), cutter.size)
-            m.d.comb += [chunk.data.tail.eq(cutter.o.p.data.tail), gather.misfit.eq(cutter.misfit)]
-        if mlw:
-            with m.If(whole):
-                self._send(m, gather, mlw.o, Cat(symbol[:8] for symbol in mlw.o.p.data.symbols), 3)
-                m.d.comb += [chunk.data.tail.eq(mlw.o.p.data.tail), gather.misfit.eq(0)]
-        if fields := decoders.get(Engine.FIELDS):
-            with m.If(order.engine == Engine.FIELDS):
-                beat, byte = fields.o.p, order.form == INT8
-                halves = Cat(symbol.word_select(k, 8) for symbol in beat.data.symbols for k in range(2))
-                lows = Cat(symbol[:8] for symbol in beat.data.symbols)
-                self._send(m, gather, fields.o, Mux(byte, lows, halves), Mux(byte, 0, 1))
-                m.d.comb += chunk.data.tail.eq(Mux(byte, beat.data.tail, Cat(1, beat.data.tail)))
-                m.d.comb += gather.misfit.eq(0)
-
-    def _send(self, m: Module, gather: Gather, source, octets, size) -> None:
-        """Connect a decoder's stream to the gathering."""
-        m.d.comb += [
-            gather.i.valid.eq(source.valid),
-            source.ready.eq(gather.i.ready),
-            gather.size.eq(size),
-            gather.i.payload.last.eq(source.p.last),
-            gather.i.payload.data.error.eq(source.p.data.error),
-            gather.i.payload.data.bytes.eq(octets),
-        ]
+                m.d.comb += [told.form.eq(order.pair_form), *(told[name].eq(order[name]) for name in _TOLD_PAIRS)]

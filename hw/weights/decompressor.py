@@ -8,7 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from hw.axis import Channel, Shell, channels_of
 from hw.weights.axi_lite import AXI_LITE_PORTS, AxiLite, axi_lite_ports
-from hw.weights.datapath import Datapath, Engine
+from hw.weights.datapath import Datapath
+from hw.weights.datapath_ports import Engine
+from hw.weights.intake import BUSES
 from hw.weights.ports import Fault
 from hw.weights.registers import ADDRESS_BITS, MAP, VERSION, Register
 
@@ -29,21 +31,27 @@ class Decompressor(wiring.Component):
 
     Parameters
     ----------
-    slices, entries, engines
+    slices, entries, engines, bus_bits
         As of `Datapath`.
 
     Members
     -------
     s_axis_..., m_axis_... : In or Out
-        The datapath's `i` and `o` (hw/axis.py): ``tkeep`` of the body tells whether its last transfer has the second
-        word, that of the weights their bytes; ``tuser`` comes with ``tlast`` of a tensor with a fault.
+        The datapath's `i` and `o` (hw/axis.py): ``tkeep`` of the body tells which words of 8 bytes its last
+        transfer has, that of the weights their bytes; ``tuser`` comes with ``tlast`` of a tensor with a fault.
     s_axil_... : In or Out
         AXI4-Lite.
     irq : Out
     """
 
-    def __init__(self, slices: int = 2048, entries: int = 512, engines: Sequence[Engine] = tuple(Engine)) -> None:
-        self._core = Datapath(slices, entries, engines)
+    def __init__(
+        self,
+        slices: int = 2048,
+        entries: int = 512,
+        engines: Sequence[Engine] = tuple(Engine),
+        bus_bits: int = BUSES[0],
+    ) -> None:
+        self._core = Datapath(slices, entries, engines, bus_bits)
         self._channels = {channel.member: channel for channel in channels_of(self._core)}
         ports = {name: port for member in _STREAMS for name, port in self._channels[member].ports.items()}
         ports |= {f"{AXI_LITE_PORTS}_{name}": port for name, port in axi_lite_ports(ADDRESS_BITS).items()}

@@ -23,7 +23,7 @@ from golden.weights.relative import RelativeIndex
 from golden.weights.rescale import fixed_scales, rescale
 from golden.weights.runs import ZeroRuns
 from golden.weights.tensor import ENTRY_BITS, EncodedWeights
-from hw.weights.datapath import Engine
+from hw.weights.datapath_ports import Engine
 from hw.weights.fusion import block_float_fields, fused_fields, plane_fields
 from hw.weights.gather import INT32
 from hw.weights.pair_ports import Form
@@ -83,8 +83,9 @@ def job_of(tensor: StoredWeights, form: str = "int8") -> Job:
         return _job(fields, encoded, body, form, expected)
     if isinstance(codec, Mlw):
         fields = {"engine": Engine.MLW, "head": scale_words + words_for(encoded.entry_bits)}
-    elif isinstance(codec, Packed):
-        fields = {"engine": Engine.PACKED, "head": scale_words, "selection": {"width": codec.format.bits}}
+    elif isinstance(packed := codec.format.inner if isinstance(codec, DeepComp) else codec, Packed):
+        fields = {"engine": Engine.PACKED, "head": scale_words + words_for(encoded.table_bits)}
+        fields |= {"selection": {"width": packed.format.bits}, **_dtype_fields(encoded)}
     else:
         fields = {"engine": Engine.PAIRS, "head": scale_words} | _pair_fields(codec, encoded)
     fields |= _slices(tensor.scales, encoded.shape)
@@ -138,19 +139,22 @@ def _slices(scales: Scales | None, shape: tuple[int, ...]) -> dict[str, int]:
     return {"slice_weights": int(np.prod(shape[scales.axis % len(shape) + 1 :])), "slices": scales.gain.size}
 
 
-def _pair_fields(codec: Any, encoded: EncodedWeights) -> dict[str, Any]:
+def _dtype_fields(encoded: EncodedWeights) -> dict[str, int]:
+    """What integers are, or, of floats, the numbers of their levels."""
     floats = np.dtype(encoded.dtype).kind == "f"
+    dtype = np.dtype("uint8" if floats else encoded.dtype)
+    return {"codebook": int(floats), "narrow": int(dtype.itemsize == 1), "negative": int(dtype.kind == "i")}
+
+
+def _pair_fields(codec: Any, encoded: EncodedWeights) -> dict[str, Any]:
     inner = codec.format.inner if isinstance(codec, DeepComp) else codec
     if type(inner) not in _PAIR_FORMS:
         raise ValueError(f"codec of hardware must not be {codec.codec_id!r}")
     index_bits = 1 if isinstance(inner, Huffman) else inner.format.rules.limit.bit_length()
-    dtype = np.dtype("uint8" if floats else encoded.dtype)
     return {
+        **_dtype_fields(encoded),
         "pair_form": _PAIR_FORMS[type(inner)],
         "index_bits": index_bits,
-        "codebook": int(floats),
-        "narrow": int(dtype.itemsize == 1),
-        "negative": int(dtype.kind == "i"),
         "entry_weights": encoded.entry_weights,
         "table_bits": encoded.table_bits,
         "entries": encoded.entry_bits // ENTRY_BITS,

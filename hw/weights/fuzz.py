@@ -5,8 +5,6 @@ round's number alone. A third of the bodies are damaged: a flipped bit, words cu
 tells. As many have a flipped bit of the payload and a checksum that fits it: golden then tells whether it is an error,
 and else what comes out. A bad tensor must give exactly as many bytes as it was ordered, raise its error, and leave its
 neighbours alone. Tensors up to one that fails, as few as still fail, are written as a vector, which `replay` runs.
-
-Each decoder has a datapath of its own; with ``--together`` one datapath has them all, which takes long to compile.
 """
 
 from __future__ import annotations
@@ -31,17 +29,28 @@ from golden.weights.linear import LinearFormat, quantize
 from golden.weights.mlw import Mlw
 from hw.harness import Stalls
 from hw.weights.bench import Decoded, WeightBench
-from hw.weights.datapath import Engine
+from hw.weights.datapath_ports import Engine
 from hw.weights.descriptors import Job, job_of
+from hw.weights.intake import BUSES
 from hw.weights.ports import Fault
 
-__all__ = ["ROUND_TENSORS", "Round", "main", "read_vector", "replay", "round_of", "write_vector", "wrong_tensors"]
+__all__ = [
+    "CODECS",
+    "ROUND_TENSORS",
+    "Round",
+    "main",
+    "read_vector",
+    "replay",
+    "round_of",
+    "write_vector",
+    "wrong_tensors",
+]
 
 ROUND_TENSORS = 60
 
-_CODECS = {
+CODECS = {
     Engine.FIELDS: ("block-float",),
-    Engine.PACKED: ("packed",),
+    Engine.PACKED: ("packed", "palette"),
     Engine.PAIRS: ("huffman", "zero-runs", "relative-index", "deepcomp"),
     Engine.MLW: ("mlw",),
 }
@@ -79,10 +88,13 @@ def round_of(seed: int, number: int, engines: Sequence[Engine], tensors: int = R
 def _tensor(rng: np.random.Generator, engines: Sequence[Engine]) -> tuple[StoredWeights, str]:
     """A tensor, and the form that its weights leave in."""
     engine = engines[int(rng.integers(len(engines)))]
-    name = str(rng.choice(_CODECS[engine]))
+    name = str(rng.choice(CODECS[engine]))
     shape = tuple(rng.integers(1, [9, 20, 10]).tolist())
     weights = (rng.normal(0, 0.2, shape) * (rng.random(shape) < rng.choice([0.02, 0.1, 0.5, 1]))).astype(np.float32)
     config: dict[str, Any] = {"codec": name}
+    if name == "palette":
+        name = "deepcomp"
+        config = {"codec": name, "form": "packed", "density": 1.0, "bits": int(rng.integers(2, 9))}
     if engine is Engine.PAIRS:
         config |= {"entry_weights": int(rng.choice([0, 64, 100, 8192])), "max_length": int(rng.integers(9, 16))}
     if name == "zero-runs":
@@ -145,21 +157,21 @@ def _part(sent: Round, first: int, end: int) -> Round:
     return replace(sent, jobs=sent.jobs[first:end], bodies=sent.bodies[first:end], damaged=sent.damaged[first:end])
 
 
-def _fails(bench: WeightBench, sent: Round, engines: Sequence[Engine]) -> list[int]:
-    return wrong_tensors(sent, bench.decode(sent.jobs, sent.stalls, sent.bodies, engines))
+def _fails(bench: WeightBench, sent: Round) -> list[int]:
+    return wrong_tensors(sent, bench.decode(sent.jobs, sent.stalls, sent.bodies))
 
 
-def _shrink(bench: WeightBench, sent: Round, engines: Sequence[Engine], tensor: int) -> Round:
+def _shrink(bench: WeightBench, sent: Round, tensor: int) -> Round:
     """As few tensors up to the failing one as still fail; the whole round if it takes them all."""
     for before in (0, 1, 3, 15):
         part = _part(sent, max(0, tensor - before), tensor + 1)
-        if _fails(bench, part, engines):
+        if _fails(bench, part):
             return part
     return sent
 
 
-def write_vector(sent: Round, engines: Sequence[Engine], path: Path) -> None:
-    """Write a round, and the decoders of its datapath, as JSON."""
+def write_vector(sent: Round, path: Path) -> None:
+    """Write a round as JSON."""
     tensors = [
         {
             "fields": _plain(job.fields),
@@ -170,7 +182,7 @@ def write_vector(sent: Round, engines: Sequence[Engine], path: Path) -> None:
         }
         for job, body, bad in zip(sent.jobs, sent.bodies, sent.damaged, strict=True)
     ]
-    vector = {"engines": [engine.name for engine in engines], "stalls": asdict(sent.stalls), "tensors": tensors}
+    vector = {"stalls": asdict(sent.stalls), "tensors": tensors}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(vector) + "\n")
 
@@ -182,7 +194,7 @@ def _plain(value: Any) -> Any:
     return int(value.value if isinstance(value, Enum) else value)
 
 
-def read_vector(path: Path) -> tuple[Round, tuple[Engine, ...]]:
+def read_vector(path: Path) -> Round:
     """Read what `write_vector` wrote."""
     vector = json.loads(path.read_text())
     jobs, bodies = [], []
@@ -194,14 +206,12 @@ def read_vector(path: Path) -> tuple[Round, tuple[Engine, ...]]:
         jobs.append(Job(tensor["fields"], words["body"], words["scales"], expected))
         bodies.append(words["body"])
     damaged = [tensor["damaged"] for tensor in vector["tensors"]]
-    engines = tuple(Engine[name] for name in vector["engines"])
-    return Round(jobs, bodies, damaged, Stalls(**vector["stalls"])), engines
+    return Round(jobs, bodies, damaged, Stalls(**vector["stalls"]))
 
 
 def replay(path: Path, bench: WeightBench | None = None) -> list[int]:
     """Run a vector; numbers of the tensors that fail."""
-    sent, engines = read_vector(path)
-    return _fails(bench or WeightBench(), sent, engines)
+    return _fails(bench or WeightBench(), read_vector(path))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -210,27 +220,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tensors", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=None, help="by default the time")
     names = [engine.name.lower() for engine in Engine]
-    parser.add_argument("--engines", nargs="+", choices=names, default=names)
-    parser.add_argument("--together", action="store_true", help="one datapath with all these decoders")
+    parser.add_argument("--engines", nargs="+", choices=names, default=names, help="decoders that are used")
+    parser.add_argument("--bus", type=int, choices=BUSES, default=BUSES[0], help="bits of a transfer of a body")
     parser.add_argument("--out", type=Path, default=Path("build"), help="folder for the vectors of failing tensors")
     options = parser.parse_args(arguments)
     seed = time.time_ns() // 1_000_000_000 if options.seed is None else options.seed
     engines = tuple(engine for engine in Engine if engine.name.lower() in options.engines)
-    sets = [engines] if options.together else [(engine,) for engine in engines]
-    rounds = -(-options.tensors // (ROUND_TENSORS * len(sets)))
-    print(f"seed {seed}: {rounds} rounds of {ROUND_TENSORS} tensors for each of {len(sets)} datapaths", flush=True)
-    bench = WeightBench()
-    for chosen in sets:
-        began, label = time.monotonic(), "-".join(engine.name.lower() for engine in chosen)
-        for number in range(rounds):
-            sent = round_of(seed, number, chosen)
-            if wrong := _fails(bench, sent, chosen):
-                path = options.out / f"weights-{label}-{seed}-{number}.json"
-                write_vector(_shrink(bench, sent, chosen, wrong[0]), chosen, path)
-                print(f"{label}, round {number}: tensors {wrong} fail, the first: {sent.jobs[wrong[0]].fields}")
-                print(f"vector: {path}")
-                return 1
-        print(f"{label}: {rounds * ROUND_TENSORS} tensors right in {time.monotonic() - began:.0f} s", flush=True)
+    rounds = -(-options.tensors // ROUND_TENSORS)
+    print(f"seed {seed}: {rounds} rounds of {ROUND_TENSORS} tensors", flush=True)
+    bench, began = WeightBench(bus_bits=options.bus), time.monotonic()
+    for number in range(rounds):
+        sent = round_of(seed, number, engines)
+        if wrong := _fails(bench, sent):
+            path = options.out / f"weights-{seed}-{number}.json"
+            write_vector(_shrink(bench, sent, wrong[0]), path)
+            print(f"round {number}: tensors {wrong} fail, the first: {sent.jobs[wrong[0]].fields}")
+            print(f"vector: {path}")
+            return 1
+    print(f"{rounds * ROUND_TENSORS} tensors right in {time.monotonic() - began:.0f} s", flush=True)
     return 0
 
 

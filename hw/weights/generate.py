@@ -16,7 +16,8 @@ from golden.registry import weight_codec_from_config
 from golden.weights.container import Scales, StoredWeights
 from golden.weights.linear import LinearFormat, quantize
 from hw.verilog import to_verilog
-from hw.weights.datapath import Datapath, Descriptor, Engine
+from hw.weights.datapath import Datapath
+from hw.weights.datapath_ports import Descriptor, Engine
 from hw.weights.decompressor import Decompressor
 from hw.weights.descriptors import Job, job_of
 from hw.weights.gather import BEAT_BYTES

@@ -10,13 +10,13 @@ from amaranth.hdl import Shape
 from amaranth.lib import data
 
 from golden.weights.rescale import SCALE_BITS
-from hw.weights.datapath import Descriptor, Where
+from hw.weights.datapath_ports import Descriptor, Where
 from hw.weights.ports import Fault
 
 __all__ = ["ADDRESS_BITS", "MAP", "VERSION", "Field", "Register", "RegisterMap"]
 
 ADDRESS_BITS = 8
-VERSION = 0x7457_0001
+VERSION = 0x7457_0002
 """``tW`` and the version of map and descriptor."""
 
 _WORD_BITS = 32

@@ -23,12 +23,16 @@ INTEGER_CODECS = st.one_of(
     st.builds(lambda *p: RelativeIndex(RelativeIndexFormat(*p)), st.integers(2, 8), LENGTHS, ENTRIES, st.booleans()),
     st.just(Packed(PackedFormat(8))),
     st.just(DeepComp(DeepCompFormat(density=1.0))),
+    st.just(DeepComp(DeepCompFormat(density=1.0, bits=8, form="packed"))),
+)
+FORMED_BITS = st.one_of(
+    st.tuples(st.integers(1, 8), st.sampled_from(["zero-runs", "relative-index"])),
+    st.tuples(st.integers(2, 8), st.just("packed")),
 )
 DEEPCOMP = st.builds(
-    lambda *p: DeepComp(DeepCompFormat(*p)),
+    lambda density, formed, *p: DeepComp(DeepCompFormat(density, *formed, *p)),
     st.sampled_from([0.0, 0.1, 0.5, 1.0]),
-    st.integers(1, 8),
-    st.sampled_from(["zero-runs", "relative-index"]),
+    FORMED_BITS,
     st.integers(2, 8),
     st.booleans(),
     st.sampled_from(["linear", "density", "random"]),
@@ -131,6 +135,22 @@ def test_dtypes_of_integers_are_kept(dtype):
         assert np.array_equal(decoded, values)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "uint16"])
+def test_packed_fields_of_unsigned_weights_count_from_zero(dtype):
+    values = np.array([1, -1, 7, -8]).astype(dtype) & (15 if dtype[0] == "u" else -1)
+    encoded = Packed(PackedFormat(4)).encode(values)
+    assert (encoded.bits, encoded.words.tolist()) == (16, [0x87F1])
+    assert np.array_equal(Packed(PackedFormat(4)).decode(encoded), values)
+
+
+def test_palette_is_a_codebook_and_plain_fields():
+    codec = DeepComp(DeepCompFormat(density=1.0, bits=2, form="packed"))
+    encoded = codec.encode(np.float32([0.5, 0, -1, 0.5]))
+    assert (encoded.bits, encoded.words.tolist(), encoded.table_bits) == (8, [0b10_01_00_10], 72)
+    assert encoded.tables.tobytes() == b"\2" + np.float32([-1, 0.5]).tobytes() + bytes(7)
+    assert encoded.breakdown == {"weights": 8, "codebook": 72, "entries": 0}
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -141,6 +161,7 @@ def test_dtypes_of_integers_are_kept(dtype):
         (lambda: PackedFormat(1), r"bits must be in 2..8, not 1"),
         (lambda: DeepCompFormat(bits=9), r"bits must be in 1..8, not 9"),
         (lambda: DeepCompFormat(density=-0.1), r"density must be in 0..1, not -0.1"),
+        (lambda: DeepCompFormat(bits=1, form="packed"), r"bits must be in 2..8, not 1"),
         (lambda: DeepCompFormat(form="dense"), "form must be one of .* not 'dense'"),
         (lambda: DeepCompFormat(index_bits=1), r"index_bits must be in 2..8, not 1"),
         (lambda: DeepCompFormat(start="best"), "start must be one of .* not 'best'"),
@@ -149,6 +170,7 @@ def test_dtypes_of_integers_are_kept(dtype):
         (lambda: ZeroRuns().encode(np.array([-1, 511])), "weights must span 512 levels or fewer, not 513"),
         (lambda: ZeroRuns().encode(np.array([-32768])), r"weight must be in -32767..32767, not -32768 \(weight 0\)"),
         (lambda: Packed(PackedFormat(4)).encode(np.array([[7], [8]])), r"weight must be in -8..7, not 8 \(weight 1\)"),
+        (lambda: Packed(PackedFormat(4)).encode(np.uint8([15, 16])), r"weight must be in 0..15, not 16 \(weight 1\)"),
         (lambda: DeepComp().encode(np.array([1.0, np.nan])), "weight must be finite as float32, not nan"),
         (lambda: DeepComp().encode(np.array([1e300])), r"weight must be finite as float32, not 1e\+300"),
         (

@@ -21,6 +21,7 @@ CODECS = [
     RelativeIndex(RelativeIndexFormat(2, entry_weights=64)),
     Packed(),
     DeepComp(DeepCompFormat(0.5, 3, entry_weights=64)),
+    DeepComp(DeepCompFormat(0.5, 8, "packed")),
 ]
 
 
@@ -144,8 +145,9 @@ def test_run_symbols_must_be_those_of_the_format():
         ZeroRuns(ZeroRunsFormat(2)).decode(encoded)
 
 
-def test_symbols_past_the_codebook_are_refused():
-    codec = DeepComp(DeepCompFormat(density=1.0, bits=2, huffman=False))
+@pytest.mark.parametrize("form", ["zero-runs", "packed"])
+def test_symbols_past_the_codebook_are_refused(form):
+    codec = DeepComp(DeepCompFormat(density=1.0, bits=2, form=form, huffman=False))
     encoded = codec.encode(np.float32([1, 2, 3]))
     # The codebook says three; without its last entry symbol 3 has no centroid.
     value = int.from_bytes(encoded.tables.tobytes(), "little")

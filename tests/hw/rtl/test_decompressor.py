@@ -13,7 +13,7 @@ from golden.weights.container import Scales, StoredWeights
 from golden.weights.fusion import BlockFusion, Task, weave
 from golden.weights.linear import LinearFormat, quantize
 from hw.verilator import lint
-from hw.weights.datapath import Engine, Where
+from hw.weights.datapath_ports import Engine, Where
 from hw.weights.decompressor import Decompressor
 from hw.weights.descriptors import Job, fused_job, job_of
 from hw.weights.generate import generate_decompressor

@@ -12,14 +12,13 @@ from golden.weights.linear import LinearFormat, quantize
 from hw.weights.bench import WeightBench, failures
 from hw.weights.cli import run_weight_cosim
 from hw.weights.cosim import cosimulate_weights
-from hw.weights.datapath import Engine
+from hw.weights.datapath_ports import Engine
 from hw.weights.descriptors import job_of
-from hw.weights.fuzz import main, read_vector, replay, round_of, write_vector, wrong_tensors
+from hw.weights.fuzz import CODECS, main, read_vector, replay, round_of, write_vector, wrong_tensors
 from sim.timing_weights import weight_cycles
 
 pytestmark = pytest.mark.rtl
 
-_PLAIN = (Engine.FIELDS, Engine.PACKED)
 _VECTORS = Path(__file__).parents[2] / "vectors" / "rtl" / "weights"
 
 
@@ -30,8 +29,11 @@ def bench():
 
 def tensor(name: str, shape, axis=None) -> StoredWeights:
     weights = np.random.default_rng(int(np.prod(shape))).normal(0, 0.1, shape).astype(np.float32)
-    codec = weight_codec_from_config({"codec": name})
-    if name == "block-float":
+    if name == "palette":
+        codec = weight_codec_from_config({"codec": "deepcomp", "form": "packed", "bits": 4, "density": 1.0})
+    else:
+        codec = weight_codec_from_config({"codec": name})
+    if codec.takes != "iu":
         return StoredWeights(f"w{shape}", codec, codec.encode(weights))
     quantized = quantize(weights, LinearFormat(8, "asymmetric", axis))
     return StoredWeights(f"w{shape}", codec, codec.encode(quantized.values), Scales.of(quantized))
@@ -39,13 +41,13 @@ def tensor(name: str, shape, axis=None) -> StoredWeights:
 
 @pytest.mark.parametrize("number", range(5))
 def test_random_and_damaged_bodies_give_what_they_must(bench, number):
-    sent = round_of(3, number, _PLAIN, 30)
-    assert wrong_tensors(sent, bench.decode(sent.jobs, sent.stalls, sent.bodies, _PLAIN)) == []
+    sent = round_of(3, number, tuple(Engine), 30)
+    assert wrong_tensors(sent, bench.decode(sent.jobs, sent.stalls, sent.bodies)) == []
 
 
 def test_a_wrong_byte_a_missing_error_and_an_odd_one_are_seen(bench):
-    sent = round_of(3, 9, _PLAIN, 8)
-    made = bench.decode(sent.jobs, sent.stalls, sent.bodies, _PLAIN)
+    sent = round_of(3, 9, tuple(Engine), 8)
+    made = bench.decode(sent.jobs, sent.stalls, sent.bodies)
     good, bad = sent.damaged.index(False), sent.damaged.index(True)
     octets = made.octets.copy()
     octets[made.starts[good]] ^= 1
@@ -57,17 +59,17 @@ def test_a_wrong_byte_a_missing_error_and_an_odd_one_are_seen(bench):
 
 
 def test_vector_of_a_round_runs_again(bench, tmp_path):
-    sent = round_of(5, 0, _PLAIN, 8)
-    write_vector(sent, _PLAIN, tmp_path / "vector.json")
-    again, engines = read_vector(tmp_path / "vector.json")
-    assert (again.damaged, again.stalls, engines) == (sent.damaged, sent.stalls, _PLAIN)
+    sent = round_of(5, 0, tuple(Engine), 8)
+    write_vector(sent, tmp_path / "vector.json")
+    again = read_vector(tmp_path / "vector.json")
+    assert (again.damaged, again.stalls) == (sent.damaged, sent.stalls)
     for one, other in zip(again.jobs, sent.jobs, strict=True):
         assert np.array_equal(one.expected, other.expected)
     assert replay(tmp_path / "vector.json", bench) == []
     good = sent.damaged.index(False)
     wrong = replace(sent.jobs[good], expected=sent.jobs[good].expected ^ 1)
     sent.jobs[good] = wrong
-    write_vector(sent, _PLAIN, tmp_path / "vector.json")
+    write_vector(sent, tmp_path / "vector.json")
     assert replay(tmp_path / "vector.json", bench) == [good]
 
 
@@ -77,32 +79,32 @@ def test_written_vectors_pass(bench, path):
 
 
 def test_fuzz_writes_a_failing_tensor_as_a_vector(tmp_path, monkeypatch, capsys):
-    def fails(_, sent, __):
+    def fails(_, sent):
         return [k for k, job in enumerate(sent.jobs) if job.count == 36][:1]
 
     monkeypatch.setattr("hw.weights.fuzz._fails", fails)
     assert main(["--tensors", "600", "--seed", "5", "--engines", "packed", "--out", str(tmp_path)]) == 1
-    (path,) = tmp_path.glob("weights-packed-5-*.json")
-    sent, engines = read_vector(path)
-    assert ([job.count for job in sent.jobs], engines) == ([36], (Engine.PACKED,))
+    (path,) = tmp_path.glob("weights-5-*.json")
+    assert [job.count for job in read_vector(path).jobs] == [36]
     assert str(path) in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["packed", "block-float"])
-def test_cycles_are_the_models(name, capsys):
+@pytest.mark.parametrize("name", [name for names in CODECS.values() for name in names])
+def test_cycles_are_the_models(bench, name, capsys):
     shapes = [(1,), (5,), (3, 7), (40, 9), (17, 11, 3)]
     tensors = [tensor(name, shape, axis) for shape in shapes for axis in (None, 0)]
-    form = "fp16" if name == "block-float" else "int8"
-    results = list(cosimulate_weights(tensors, form))
+    form = "fp16" if name in ("block-float", "palette", "deepcomp") else "int8"
+    results = list(cosimulate_weights(tensors, form, bench))
     assert all(result.equal for result in results)
     assert [result.cycles for result in results] == [weight_cycles(stored) for stored in tensors]
-    assert run_weight_cosim(name, tensors[:2], 2, form, weight_cycles)
-    assert not run_weight_cosim(name, tensors[:2], 2, form, lambda stored: 1 + weight_cycles(stored))
+    assert run_weight_cosim(name, tensors[:2], 2, form, weight_cycles, bench)
+    assert not run_weight_cosim(name, tensors[:2], 2, form, lambda stored: 1 + weight_cycles(stored), bench)
     assert "all" in capsys.readouterr().out
 
 
 def test_a_beat_leaves_in_every_cycle(bench):
     jobs = [job_of(tensor("packed", (4000,))), job_of(tensor("block-float", (4000,)), "bf16")]
-    made = bench.decode(jobs, engines=_PLAIN)
+    jobs.append(job_of(tensor("palette", (4000,)), "fp16"))
+    made = bench.decode(jobs)
     assert failures(jobs, made) == []
-    assert made.cycles.tolist() == [4000 // 16 + 1 + 13, 4000 // 4 + 1 + 15]
+    assert made.cycles.tolist() == [4000 // 16 + 1 + 13, 4000 // 4 + 1 + 15, 4000 // 16 + 4 + 21]

@@ -3,7 +3,8 @@
 import numpy as np
 
 from hw.packet import Packet
-from hw.weights.datapath import Datapath, Descriptor, Verdict, Where
+from hw.weights.datapath import Datapath
+from hw.weights.datapath_ports import Descriptor, Verdict, Where
 from hw.weights.dequant import Scale
 from hw.weights.descriptors import Job
 from hw.weights.intake import BodyBeat

@@ -11,7 +11,8 @@ from golden.weights.container import Scales, StoredWeights
 from golden.weights.fusion import BitPlaneFormat, BitPlaneFusion, BlockFusion, Task, weave
 from golden.weights.linear import SCHEMES, LinearFormat, quantize
 from golden.weights.tensor import EncodedWeights
-from hw.weights.datapath import Datapath, Engine, Where
+from hw.weights.datapath import Datapath
+from hw.weights.datapath_ports import Engine, Where
 from hw.weights.descriptors import Job, fused_job, job_of, plane_job
 from hw.weights.ports import Fault
 from tests.hw.call import STALLS

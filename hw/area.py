@@ -47,7 +47,7 @@ from hw.scan import Scan
 from hw.verilog import to_rtlil
 from hw.weights.code_loader import CodeLoader
 from hw.weights.codebook import Codebook
-from hw.weights.datapath import Engine
+from hw.weights.datapath_ports import Engine
 from hw.weights.decompressor import Decompressor
 from hw.weights.dequant import Dequant
 from hw.weights.fusion import Fusion

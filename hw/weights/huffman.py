@@ -43,12 +43,13 @@ class Code(data.StructLayout):
     """A canonical code.
 
     `limit_l`: the first number above the codewords of l bits, as a number of l bits, 0..2**l. `base_l`: what makes a
-    codeword of l bits its place in the order of codewords, mod 512.
+    codeword of l bits its place in the order of codewords, two's complement: more than ``-2**l`` if there is one, and 0
+    at most, since no place is above the codeword.
     """
 
     def __init__(self) -> None:
         limits = {f"limit_{length}": length + 1 for length in range(1, LONGEST + 1)}
-        super().__init__(limits | {f"base_{length}": INDEX_BITS for length in range(1, LONGEST + 1)})
+        super().__init__(limits | {f"base_{length}": min(length + 1, INDEX_BITS) for length in range(1, LONGEST + 1)})
 
 
 def _pick(values: list[Value], select: Value) -> Value:
@@ -127,7 +128,9 @@ class CodeIndex(wiring.Component):
         is_second = Signal(reset_less=True)
         with m.If(self.step):
             m.d.sync += [seen.eq(self.sight), size_less_1.eq(self.size_less_1), is_second.eq(self.second)]
-        bases = [Mux(is_second, second[f"base_{n}"], first[f"base_{n}"]) for n in range(1, self.longest + 1)]
+        bases = [
+            Mux(is_second, second[f"base_{n}"], first[f"base_{n}"]).as_signed() for n in range(1, self.longest + 1)
+        ]
         # All lengths at one end: shifting by what is missing leaves the codeword as a number.
         aligned = Cat(Const(0, (1 << len(size_less_1)) - self.longest), reversed(seen))
         number = shifted(m, aligned, ~size_less_1, INDEX_BITS)

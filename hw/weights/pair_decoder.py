@@ -134,7 +134,7 @@ class PairDecoder(wiring.Component):
                 m.d.sync += [fault.eq(kind), position.eq(where)]
 
         symbols, read = Signal(Symbols(slots)), Signal()
-        lapsed, final, block = Signal(), Signal(), Signal(_ENTRY_BITS)
+        lapsed, final, block = Signal(), Signal(), Signal(range(self.entries + 1))
         whole, padded, is_still = Signal(), Signal(), Signal()
         # Bits of the block from the codewords of the cycle before on.
         left = Signal(POSITION_BITS)
@@ -171,7 +171,7 @@ class PairDecoder(wiring.Component):
             body.size.eq(others | (window.size & decodes.replicate(SIZE_BITS))),
             body.words.eq(self._words(m, order)),
         ]
-        self._codewords(m, window, cut, sight, left, body.stepped, lapsed, final, symbols)
+        ends, refused = self._codewords(m, window, cut, sight, left, body.stepped, lapsed, final, symbols)
         m.d.comb += [window.codes[k].eq(loader.codes[k]) for k in range(2)]
         m.d.comb += [
             window.dense.eq(dense),
@@ -266,14 +266,14 @@ class PairDecoder(wiring.Component):
                 with m.If(void):
                     m.next = "Drain"
                 with m.Elif(read):
-                    with m.If(symbols.wrong != Fault.NONE):
-                        m.next = "Drain"
-                    with m.Else():
-                        m.d.comb += [body.take.eq(1), shifts.eq(1)]
-                    with m.If(symbols.ends):
+                    with m.If(ends):
                         m.next = "Block"
                         with m.If(final):
                             m.next = "Padding"
+                    with m.If(refused):
+                        m.next = "Drain"
+                    with m.Else():
+                        m.d.comb += [body.take.eq(1), shifts.eq(1)]
             with m.State("Padding"):
                 m.d.sync += whole.eq(1)
                 with m.If(held.any()):
@@ -332,12 +332,13 @@ class PairDecoder(wiring.Component):
         m.d.sync += [one.eq(other) for one, other in zip(sums, carry_save(m, rows, BODY_WORDS_BITS), strict=True)]
         return cut_total(m, *sums, "words")[0]
 
-    def _codewords(self, m: Module, window, cut, sight, left, had, lapsed, final, symbols) -> None:
-        """The codewords in sight, as far as they belong to their block."""
+    def _codewords(self, m: Module, window, cut, sight, left, had, lapsed, final, symbols) -> tuple[Signal, Signal]:
+        """The codewords in sight, as far as they belong to their block: whether they end it, or none is read."""
         # While the block's end is not farther than the codewords of a cycle can reach, one codeword is read.
         near, far = left[:PLACE_BITS], left[PLACE_BITS:]
         now, close, short = Signal(PLACE_BITS + 1), Signal(), Signal()
         is_last, is_next, ends, here = Signal(), Signal(), Signal(), Signal(LONGEST + 1)
+        refused = Signal()
         m.d.comb += [
             now.eq(difference(near, had, len(now))),
             is_last.eq(far == 0),
@@ -347,6 +348,7 @@ class PairDecoder(wiring.Component):
             *(here[n].eq(now[:_REACH_BITS] == n) for n in range(LONGEST + 1)),
             short.eq(lapsed | (close & (here[0] | (here[1:] & window.longer).any()))),
             ends.eq(close & (here[1:] & ~window.longer & Cat(Const(1, 1), window.longer)).any()),
+            refused.eq(cut | window.longer[-1] | short),
             window.sight.eq(sight),
             window.alone.eq(close | lapsed),
             symbols.seconds.eq(window.seconds),
@@ -365,3 +367,4 @@ class PairDecoder(wiring.Component):
         with m.Else():
             m.d.comb += symbols.taken.eq(window.taken)
             m.d.comb += symbols.ends.eq(ends)
+        return ends, refused

@@ -54,21 +54,23 @@ def difference(first: Value, second: Value, bits: int) -> Value:
 
 
 def cut_total(m: Module, first: Value, second: Value, name: str, carry: int = 0) -> tuple[Value, Value]:
-    """``first + second + carry`` of operands of one width and its carry, a cycle later: in parts of eleven bits."""
+    """``first + second + carry`` of operands of one width and its carry, where these were the same a cycle before.
+
+    In parts of eleven bits; what they carry is of the cycle before.
+    """
     result: list[Value] = []
     below: Value = Const(carry, 1)
     for k in range(0, len(first), _CUT_BITS):
         one, other = first[k : k + _CUT_BITS], second[k : k + _CUT_BITS]
-        sums = [Signal(len(one) + 1, name=f"{name}_{k}_{n}", reset_less=True) for n in range(2)]
-        m.d.sync += [sums[n].eq(total(one, other, len(sums[n]), n)) for n in range(2)]
-        chosen = Mux(below, sums[1], sums[0])
-        result.append(chosen[:-1])
-        below = chosen[-1]
+        carries = Signal(2, name=f"{name}_carries_{k}", reset_less=True)
+        m.d.sync += carries.eq(Cat(total(one, other, len(one) + 1, n)[-1] for n in range(2)))
+        result.append(total(one, other, len(one), below))
+        below = Mux(below, carries[1], carries[0])
     return Cat(result), below
 
 
 def cut_difference(m: Module, first: Value, second: Value, name: str) -> tuple[Value, Value]:
-    """``first - second`` of operands of one width and whether it is below zero, a cycle later."""
+    """``first - second`` of operands of one width and whether it is below zero, as `cut_total`."""
     result, carry = cut_total(m, first, ~second, name, 1)
     return result, ~carry
 

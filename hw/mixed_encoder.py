@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.activations.prc import PrcFormat
 from golden.tile_format import TileFormat
-from hw.activations.chooser import WAITING_TILES, Choice, Chooser
+from hw.activations.chooser import Choice, Chooser, waiting_tiles
 from hw.activations.plane_gather import PlaneGather
 from hw.activations.ports import MODE_RAW, Beat, EncodeOrder, Entry, word_bits
 from hw.activations.prc_encoder import PrcEncoder
@@ -94,7 +94,7 @@ class MixedEncoder(wiring.Component):
         m.submodules.gather = gather = PlaneGather(fmt, lanes)
         m.submodules.prc = prc = PrcEncoder(PrcFormat(fmt.word_bits), fmt.tile, judged=True)
         m.submodules.encoder = encoder = Encoder(plain, lanes)
-        m.submodules.choices = choices = Queue(RivalChoice(plain), WAITING_TILES + 2)
+        m.submodules.choices = choices = Queue(RivalChoice(plain), waiting_tiles(waits=True) + 2)
         wiring.connect(m, gather.o_tile, prc.i_tile)
         wiring.connect(m, gather.o, prc.i)
         wiring.connect(m, encoder.o, wiring.flipped(self.o))

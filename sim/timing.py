@@ -32,7 +32,7 @@ _SRLC, _ZRLC, _ZVC = MODES.index("srlc"), MODES.index("zrlc"), MODES.index("zvc"
 # Registers at the ports of a core's AXI4-Stream shell, one on the way in and one on the way out.
 SHELL_CYCLES = 2
 # The chooser's ring has room for so many beats more than a tile, and for so many tiles that wait.
-_SPARE_BEATS, _WAITING_TILES = 8, 126
+_SPARE_BEATS, _WAITING_TILES = 8, 62
 # A core that ends at all needs fewer cycles per beat, and per tile: a model that hangs ends, too.
 _PATIENCE = 64
 Cycles = NDArray[np.int64]

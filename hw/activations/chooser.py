@@ -20,10 +20,10 @@ from hw.activations.ports import (
 from hw.memory import Memory
 from hw.packet import Packet
 
-__all__ = ["WAITING_TILES", "Choice", "Chooser", "ring_beats", "saved_bits"]
+__all__ = ["Choice", "Chooser", "ring_beats", "saved_bits", "waiting_tiles"]
 
-WAITING_TILES = 126
-_TILE_BITS = 7
+# Of a place in the tiles' queue; more where a tile's mode is chosen elsewhere.
+_TILE_BITS, _LATE_TILE_BITS = 6, 7
 _SPARE_BEATS = 8
 # Of a sum: those that are added up while the carry of the others is under way.
 _UPPER_BITS = 5
@@ -33,6 +33,11 @@ def ring_beats(fmt: TileFormat, lanes: int) -> int:
     """Beats of the tile buffer: a full tile and what comes in until it begins to leave."""
     check_parameters(fmt, lanes)
     return -(-fmt.tile_symbols // lanes) + _SPARE_BEATS
+
+
+def waiting_tiles(waits: bool) -> int:
+    """Whole tiles that wait behind the one that leaves, at most; more if modes are waited for."""
+    return (1 << (_LATE_TILE_BITS if waits else _TILE_BITS)) - 2
 
 
 def saved_bits(fmt: TileFormat) -> int:
@@ -56,9 +61,9 @@ class Chooser(wiring.Component):
 
     Cycles without stalls: beats come in one per cycle, tiles of any lengths back to back. A tile whose last beat came
     in at cycle ``t`` leaves from ``max(t + 4, p + 1)`` on, one beat per cycle, where ``p`` is the cycle of the last
-    beat of the tile before it. So no beat waits longer than a full tile takes, and the ring never fills. Up to 126
-    whole tiles wait behind the one that leaves; one more (tiles shorter than a 126th of a full one, behind a full one)
-    has its last beat wait until another leaves.
+    beat of the tile before it. So no beat waits longer than a full tile takes, and the ring never fills. Up to 62 whole
+    tiles wait behind the one that leaves, 126 if modes are waited for; one more (tiles shorter than a 62nd of a full
+    one, behind a full one) has its last beat wait until another leaves.
 
     Back-pressure at `o` or `o_tile` stops the output at once, the input when the ring is full. A tile of more symbols
     than `fmt.tile_symbols` has no place and stops the core. A told mode is passed on, whatever it is.
@@ -109,9 +114,10 @@ class Chooser(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         fmt, depth = self._fmt, ring_beats(self._fmt, self._lanes) + self._waits
+        tile_bits = _LATE_TILE_BITS if self._waits else _TILE_BITS
         m.submodules.ring = ring = Memory(len(self.i.payload.as_value()), depth)
-        m.submodules.orders = orders = Memory(len(self.i_tile.payload.as_value()), 1 << _TILE_BITS)
-        m.submodules.choices = choices = Memory(MODE_BITS if self._waits else 2, 1 << _TILE_BITS)
+        m.submodules.orders = orders = Memory(len(self.i_tile.payload.as_value()), 1 << tile_bits)
+        m.submodules.choices = choices = Memory(MODE_BITS if self._waits else 2, 1 << tile_bits)
         accept, ends, first = Signal(), Signal(), Signal(init=1)
         found, saved, beats_raw, raw = self._choice(m, accept, first)
         ended, measured, decided, choice = Signal(), Signal(), Signal(), Signal(choices.width)
@@ -140,7 +146,7 @@ class Chooser(wiring.Component):
         # In: beats to the ring; with the last one the order to its queue, and the choice when it is known.
         come, leave, after_come = (Signal(range(depth), name=n) for n in ("come", "leave", "after_come"))
         tile_known, tile_come, tile_leave = (
-            Signal(_TILE_BITS, init=1, name=n) for n in ("tile_known", "tile_come", "tile_leave")
+            Signal(tile_bits, init=1, name=n) for n in ("tile_known", "tile_come", "tile_leave")
         )
         m.d.comb += [
             after_come.eq(_around(come, depth)),
@@ -340,7 +346,7 @@ def _greater(one: Value, other: Value) -> Value:
 
 
 def _next_tile(place: Value) -> Value:
-    """The next place of the 127 in the tiles' queue, as a shift register counts (x^7 + x^6 + 1): no carry."""
+    """The next place in the tiles' queue, as a shift register counts (x^n + x^(n - 1) + 1, n = 6 or 7): no carry."""
     return Cat(place[-1] ^ place[-2], place[:-1])
 
 

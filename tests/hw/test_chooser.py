@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden.tile_format import MODES, TileFormat, codec_of
-from hw.activations.chooser import WAITING_TILES, Chooser, ring_beats
+from hw.activations.chooser import Chooser, ring_beats, waiting_tiles
 from hw.activations.ports import ChooseOrder, EncodeOrder
 from tests.hw.call import STALLS, call
 from tests.hw.tiles import Tile, beats
@@ -93,12 +93,13 @@ def test_no_cycle_is_lost_whatever_the_lengths(counts):
 
 def test_more_tiles_than_the_queue_holds_wait():
     fmt = TileFormat(tile=(2, 8, 16))
-    counts = [256, *[1] * (WAITING_TILES + 40)]
+    waiting = waiting_tiles(waits=False)
+    counts = [256, *[1] * (waiting + 40)]
     made = _run(fmt, 1, [(Tile((1,) * count, number=count), None) for count in counts])
     # All that come while the first tile leaves are held, then one comes for each that leaves.
     begins = made["o"].cycles[0]
     assert made["o"].cycles == list(range(begins, begins + sum(counts)))
-    assert sum(cycle < begins + 255 for cycle in made["i"].cycles) == 256 + WAITING_TILES
+    assert sum(cycle < begins + 255 for cycle in made["i"].cycles) == 256 + waiting
 
 
 @pytest.mark.parametrize(

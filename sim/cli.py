@@ -185,6 +185,7 @@ def cosim(
     from sim.tensors import Recorder
     from sim.timing import CodecTiming
     from sim.timing_mixed import MixedTiming
+    from sim.timing_tiles import CodedTiles
 
     photos = load_images(images or PHOTOS)[:1]
     network = load_network(model if model else build_lite0())
@@ -195,23 +196,12 @@ def cosim(
         NamedTensor(tensor.name, sample.symbols[tensor.name], recorder.quantization[tensor.name].zero_point)
         for tensor in network.activations
     )
-    if "prc" in fmt.modes:
-        mixed = MixedTiming(fmt, lanes)
-
-        def mixed_cycles_off(result: Any) -> int:
-            batch = result.batch
-            tiles = batch.values, batch.starts, batch.shapes, batch.modes, batch.zero_point
-            return mixed.cycles_off(*tiles, batch.words, batch.bursts, result.encode.beats_out, result.decode.beats_out)
-
-        if not hw_cli.run_cosim(tensors, len(network.activations), lanes, fmt, mixed_cycles_off):
-            raise typer.Exit(1)
-        return
-    timing = CodecTiming(fmt, lanes)
+    timing = MixedTiming(fmt, lanes) if "prc" in fmt.modes else CodecTiming(fmt, lanes)
 
     def cycles_off(result: Any) -> int:
         batch, encoded, decoded = result.batch, result.encode.beats_out, result.decode.beats_out
-        tiles = batch.values, batch.starts, batch.modes, batch.zero_point
-        return timing.cycles_off(*tiles, batch.words, batch.bursts, encoded, decoded)
+        tiles = CodedTiles(batch.values, batch.starts, batch.shapes, batch.modes, batch.zero_point)
+        return timing.cycles_off(tiles, batch.words, batch.bursts, encoded, decoded)
 
     if not hw_cli.run_cosim(tensors, len(network.activations), lanes, fmt, cycles_off):
         raise typer.Exit(1)

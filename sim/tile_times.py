@@ -23,6 +23,7 @@ from golden.tile_format import MODES, TileFormat
 from golden.tile_stream import TileSizes, encode_tensor
 from sim.timing import SHELL_CYCLES, CodecTiming
 from sim.timing_prc import DECODE_LATENCY_CYCLES, encode_latency_cycles, steps
+from sim.timing_tiles import CodedTiles
 
 __all__ = ["TileTimes", "no_times", "tile_times"]
 
@@ -88,9 +89,10 @@ def _stepped(symbols: Symbols, timing: CodecTiming, zero_point: int, sizes: Tile
     fmt = timing.fmt
     order, tiles = scan_order(symbols.shape, fmt.scan, fmt.tile)
     payload = encode_tensor(symbols, fmt, zero_point, "packed").payload
-    coded = symbols.reshape(-1).take(order), np.asarray(tiles.starts, np.int64), sizes.modes, zero_point
-    encoded = timing.encode(*coded, adaptive=True)
-    decoded = timing.decode(*coded, payload, sizes.bursts)
+    starts, shapes = np.asarray(tiles.starts, np.int64), np.asarray(tiles.shapes)
+    coded = CodedTiles(symbols.reshape(-1).take(order), starts, shapes, sizes.modes, zero_point)
+    encoded = timing.encode(coded, adaptive=True)
+    decoded = timing.decode(coded, payload, sizes.bursts)
     read, read_latency = _spans(decoded.beats[np.cumsum(beats) - 1] - decoded.words[0], int(beats[0]))
     last_words = np.cumsum(sizes.bursts * (fmt.burst_bits // timing.word_bits)) - 1
     made, made_latency = _spans(encoded.words[last_words] - encoded.beats[0], int(beats[0]))

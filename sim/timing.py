@@ -9,7 +9,7 @@ A *beat* is what goes through a core in a cycle: `lanes` symbols, fewer in a til
 
 Where no payload, whole bursts, has more words than its tile has beats, an encoder takes a beat in every cycle,
 ``ceil(n / lanes)`` for a tile of ``n`` symbols, one tile behind the other. So does a decoder give them, but that it may
-wait a cycle before a tile of a few bursts: its queue holds the end of one tile alone.
+wait a cycle or two before a tile of a few bursts: its queue holds the end of one tile alone.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from golden.activations.zvc import ZvcFormat
-from golden.codec import Symbols, Words
+from golden.codec import Words
 from golden.tile_format import MODES, TileFormat
 from sim.timing_reader import ACCEPTS, BEGINS, new_decoder, offers_beat, step_decoder
+from sim.timing_tiles import CodedTiles, Cycles, Times
 from sim.timing_writer import ENDS, SENDS, TAKES, new_encoder, step_encoder
 
-__all__ = ["SHELL_CYCLES", "CodecTiming", "Times", "beat_counts", "cycles_off_at_ends"]
+__all__ = ["SHELL_CYCLES", "CodecTiming", "cycles_off_at_ends"]
 
 _SRLC, _ZRLC, _ZVC = MODES.index("srlc"), MODES.index("zrlc"), MODES.index("zvc")
 # Registers at the ports of a core's AXI4-Stream shell, one on the way in and one on the way out.
@@ -35,28 +36,6 @@ SHELL_CYCLES = 2
 _SPARE_BEATS, _WAITING_TILES = 8, 62
 # A core that ends at all needs fewer cycles per beat, and per tile: a model that hangs ends, too.
 _PATIENCE = 64
-Cycles = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Times:
-    """Cycles of a core's transfers.
-
-    Attributes
-    ----------
-    beats : ndarray of int64, shape (beats,)
-        Of each beat: into an encoder, out of a decoder.
-    words : ndarray of int64, shape (words,)
-        Of each payload word: out of an encoder, into a decoder.
-    """
-
-    beats: Cycles
-    words: Cycles
-
-
-def beat_counts(starts: Cycles, lanes: int) -> Cycles:
-    """Beats of each tile; tile ``t`` is symbols ``starts[t]`` to ``starts[t + 1]``."""
-    return -(-np.diff(starts) // lanes)
 
 
 def cycles_off_at_ends(counts: Cycles, measured: Cycles, expected: Cycles, shell_cycles: int) -> int:
@@ -106,24 +85,16 @@ class CodecTiming:
         run_bits = self.fmt.run_bits if {"srlc", "zrlc"} & set(self.fmt.modes) else 0
         return max(self.lanes * (self.fmt.word_bits + run_bits), self.lanes * self.fmt.word_bits + self._mask_bits)
 
-    def encode(
-        self, values: Symbols, starts: Cycles, modes: NDArray[np.uint8], zero_point: int, adaptive: bool = False
-    ) -> Times:
+    def encode(self, tiles: CodedTiles, adaptive: bool = False) -> Times:
         """Cycles of tiles sent one behind the other.
 
         Parameters
         ----------
-        values : ndarray of unsigned int
-            Symbols, tile by tile.
-        starts : ndarray of int64, shape (n + 1,)
-            Tile ``t`` is symbols ``starts[t]`` to ``starts[t + 1]``, at least one.
-        modes : ndarray of uint8, shape (n,)
-            Mode of each tile.
-        zero_point : int
+        tiles : CodedTiles
         adaptive : bool
-            Whether the chooser is in front of the encoder; `modes` are then those that it chooses.
+            Whether the chooser is in front of the encoder; the tiles' modes are then those that it chooses.
         """
-        sizes, last = self.beat_bits(values, starts, modes, zero_point)
+        sizes, last = self.beat_bits(tiles)
         beats, words = _encode(sizes, last, *self.new_encoder(), self.ring_beats if adaptive else 0)
         return Times(beats, words)
 
@@ -138,50 +109,36 @@ class CodecTiming:
         burst_words = self.fmt.burst_bits // self.word_bits
         return new_encoder(stages), self.word_bits, burst_words, self._field_bits == self.word_bits
 
-    def beat_bits(
-        self, values: Symbols, starts: Cycles, modes: NDArray[np.uint8], zero_point: int, by_start: bool = False
-    ) -> tuple[Cycles, NDArray[np.bool_]]:
+    def beat_bits(self, tiles: CodedTiles, by_start: bool = False) -> tuple[Cycles, NDArray[np.bool_]]:
         """Bits of each beat, and whether it is its tile's last; a token counts where it ends, or where it starts."""
         fmt = self.fmt
         shape = (self.lanes, fmt.word_bits, fmt.run_bits, ZvcFormat(fmt.word_bits).group_symbols)
-        sizes, last = _beat_bits(values, starts, modes, zero_point, *shape, by_start)
+        sizes, last = _beat_bits(tiles.values, tiles.starts, tiles.modes, tiles.zero_point, *shape, by_start)
         return sizes, last
 
-    def decode(
-        self,
-        values: Symbols,
-        starts: Cycles,
-        modes: NDArray[np.uint8],
-        zero_point: int,
-        payload: Words,
-        bursts: Cycles,
-    ) -> Times:
+    def decode(self, tiles: CodedTiles, payload: Words, bursts: Cycles) -> Times:
         """Cycles of tiles that golden coded, sent one behind the other.
 
         Parameters
         ----------
-        values, starts, modes, zero_point
-            The tiles, as in `encode`.
+        tiles : CodedTiles
         payload : ndarray of uint64
             The payloads one behind the other.
         bursts : ndarray of int64, shape (n,)
             Bursts of each payload.
         """
         fmt, lanes = self.fmt, self.lanes
-        sizes, _ = self.beat_bits(values, starts, modes, zero_point, by_start=True)
+        sizes, _ = self.beat_bits(tiles, by_start=True)
         nonzero = (payload.reshape(-1, self.word_bits // 64) != 0).any(axis=1)
         burst_words = fmt.burst_bits // self.word_bits
         beats, words = _decode(
-            sizes, beat_counts(starts, lanes), nonzero, bursts, new_decoder(self.word_bits), self.word_bits, burst_words
+            sizes, tiles.beats(lanes), nonzero, bursts, new_decoder(self.word_bits), self.word_bits, burst_words
         )
         return Times(beats, words)
 
     def cycles_off(
         self,
-        values: Symbols,
-        starts: Cycles,
-        modes: NDArray[np.uint8],
-        zero_point: int,
+        tiles: CodedTiles,
         payload: Words,
         bursts: Cycles,
         encoded: Cycles,
@@ -192,18 +149,17 @@ class CodecTiming:
 
         Parameters
         ----------
-        values, starts, modes, zero_point, payload, bursts
-            The tiles, as in `decode`.
+        tiles, payload, bursts
+            As in `decode`.
         encoded, decoded : ndarray of int64
             Cycles of all words out of chooser and encoder and all beats out of the decoder, from the first transfer in.
         shell_cycles : int
             Cycles that the ports' registers add on the way.
         """
-        tiles = values, starts, modes, zero_point
         words = bursts * (self.fmt.burst_bits // self.word_bits)
-        return cycles_off_at_ends(words, encoded, self.encode(*tiles, adaptive=True).words, shell_cycles) + (
+        return cycles_off_at_ends(words, encoded, self.encode(tiles, adaptive=True).words, shell_cycles) + (
             cycles_off_at_ends(
-                beat_counts(starts, self.lanes), decoded, self.decode(*tiles, payload, bursts).beats, shell_cycles
+                tiles.beats(self.lanes), decoded, self.decode(tiles, payload, bursts).beats, shell_cycles
             )
         )
 

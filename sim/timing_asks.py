@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from golden.activations.prc import PrcFormat
 from golden.activations.prc_kernels import LANES, code_lengths
-from golden.codec import Symbols
+from sim.timing_tiles import CodedTiles
 
 __all__ = ["Asks", "asks_of"]
 
@@ -39,21 +39,10 @@ class Asks:
     sent: _Ints
 
 
-def asks_of(values: Symbols, starts: _Ints, shapes: _Ints, zero_point: int, fmt: PrcFormat) -> Asks:
-    """What encoder and decoder ask for in tiles that are coded in prc.
-
-    Parameters
-    ----------
-    values : ndarray of unsigned int
-        Symbols, tile by tile.
-    starts : ndarray of int64, shape (n + 1,)
-        Tile ``t`` is symbols ``starts[t]`` to ``starts[t + 1]``, at least one.
-    shapes : ndarray of int64, shape (n, 3)
-        Height, width and channels of each tile.
-    zero_point : int
-    fmt : PrcFormat
-    """
-    lengths = code_lengths(values, starts, shapes, zero_point, fmt.word_bits)
+def asks_of(tiles: CodedTiles, fmt: PrcFormat) -> Asks:
+    """What encoder and decoder ask for in tiles as prc codes them, whatever their modes are."""
+    starts, shapes = tiles.starts, tiles.shapes
+    lengths = code_lengths(tiles.values, starts, shapes, tiles.zero_point, fmt.word_bits)
     steps = shapes[:, 0] * shapes[:, 1] * -(-shapes[:, 2] // LANES)
     ask_starts = np.append(0, np.cumsum(steps - 1))
     asks = np.zeros(int(ask_starts[-1]), np.uint8)

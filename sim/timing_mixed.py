@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from golden.codec import Symbols, Words
+from golden.codec import Words
 from golden.tile_format import DEFAULT_MODES, TileFormat
-from sim.timing import SHELL_CYCLES, CodecTiming, Cycles, Times, beat_counts, cycles_off_at_ends
+from sim.timing import SHELL_CYCLES, CodecTiming, cycles_off_at_ends
 from sim.timing_mixed_decoder import decode_times
 from sim.timing_mixed_encoder import encode_times
+from sim.timing_tiles import CodedTiles, Cycles, Times
 
 __all__ = ["MixedTiming"]
 
@@ -51,56 +49,30 @@ class MixedTiming:
         modes = tuple(mode for mode in self.fmt.modes if mode in DEFAULT_MODES)
         return CodecTiming(replace(self.fmt, modes=modes), self.lanes)
 
-    def encode(
-        self,
-        values: Symbols,
-        starts: Cycles,
-        shapes: NDArray[np.int64],
-        modes: NDArray[np.uint8],
-        zero_point: int,
-        told: bool = False,
-    ) -> Times:
+    def encode(self, tiles: CodedTiles, told: bool = False) -> Times:
         """Cycles of beats into the encoder, which finds the modes unless they are `told`, and of words out of it.
 
         Parameters
         ----------
-        values, starts, modes, zero_point
-            The tiles, as in `sim.timing.CodecTiming.encode`.
-        shapes : ndarray of int64, shape (n, 3)
-            Height, width and channels of each tile.
+        tiles : CodedTiles
         told : bool
             Tiles that are told another mode do not go to prc.
         """
-        return encode_times(self._plain, values, starts, shapes, modes, zero_point, told)
+        return encode_times(self._plain, tiles, told)
 
-    def decode(
-        self,
-        values: Symbols,
-        starts: Cycles,
-        shapes: NDArray[np.int64],
-        modes: NDArray[np.uint8],
-        zero_point: int,
-        payload: Words,
-        bursts: Cycles,
-    ) -> Times:
+    def decode(self, tiles: CodedTiles, payload: Words, bursts: Cycles) -> Times:
         """Cycles of beats out of the decoder and of words into it.
 
         Parameters
         ----------
-        values, starts, modes, zero_point, payload, bursts
-            The tiles, as in `sim.timing.CodecTiming.decode`.
-        shapes : ndarray of int64, shape (n, 3)
-            Height, width and channels of each tile.
+        tiles, payload, bursts
+            As in `sim.timing.CodecTiming.decode`.
         """
-        return decode_times(self._plain, values, starts, shapes, modes, zero_point, payload, bursts)
+        return decode_times(self._plain, tiles, payload, bursts)
 
     def cycles_off(
         self,
-        values: Symbols,
-        starts: Cycles,
-        shapes: NDArray[np.int64],
-        modes: NDArray[np.uint8],
-        zero_point: int,
+        tiles: CodedTiles,
         payload: Words,
         bursts: Cycles,
         encoded: Cycles,
@@ -111,18 +83,17 @@ class MixedTiming:
 
         Parameters
         ----------
-        values, starts, shapes, modes, zero_point, payload, bursts
-            The tiles, as in `decode`.
+        tiles, payload, bursts
+            As in `decode`.
         encoded, decoded : ndarray of int64
             Cycles of all words out of the encoder, which found the modes, and of all beats out of the decoder, from the
             first transfer in.
         shell_cycles : int
             Cycles that the ports' registers add on the way.
         """
-        tiles = values, starts, shapes, modes, zero_point
         words = bursts * (self.fmt.burst_bits // self._plain.word_bits)
-        return cycles_off_at_ends(words, encoded, self.encode(*tiles).words, shell_cycles) + (
+        return cycles_off_at_ends(words, encoded, self.encode(tiles).words, shell_cycles) + (
             cycles_off_at_ends(
-                beat_counts(starts, self.lanes), decoded, self.decode(*tiles, payload, bursts).beats, shell_cycles
+                tiles.beats(self.lanes), decoded, self.decode(tiles, payload, bursts).beats, shell_cycles
             )
         )

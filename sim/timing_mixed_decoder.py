@@ -5,14 +5,16 @@ The parts are stepped as they stand in hw/mixed_decoder.py.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from golden.activations.prc import PrcFormat
-from golden.codec import Symbols, Words
+from golden.codec import Words
 from golden.tile_format import MODES
-from sim.timing import CodecTiming, Cycles, Times, beat_counts
+from sim.timing import CodecTiming
 from sim.timing_asks import asks_of
 from sim.timing_mixed_encoder import ring_rows
 from sim.timing_planes import (
@@ -40,6 +42,7 @@ from sim.timing_reader import (
     step_words,
     takes_word,
 )
+from sim.timing_tiles import CodedTiles, Cycles, Times
 
 __all__ = ["decode_times"]
 
@@ -50,29 +53,20 @@ _TURNS = 4
 _PATIENCE = 64
 
 
-def decode_times(
-    plain: CodecTiming,
-    values: Symbols,
-    starts: Cycles,
-    shapes: NDArray[np.int64],
-    modes: NDArray[np.uint8],
-    zero_point: int,
-    payload: Words,
-    bursts: Cycles,
-) -> Times:
+def decode_times(plain: CodecTiming, tiles: CodedTiles, payload: Words, bursts: Cycles) -> Times:
     """Cycles of beats out and words in; `plain` is the timing of the other modes (`sim.timing_mixed.MixedTiming`)."""
     fmt, lanes, prc = plain.fmt, plain.lanes, PrcFormat(plain.fmt.word_bits)
-    by_prc, counts = modes == _PRC, beat_counts(starts, lanes)
-    own_shapes, own_starts = shapes[by_prc], np.append(0, np.cumsum(np.diff(starts)[by_prc]))
-    asks = asks_of(values[np.repeat(by_prc, np.diff(starts))], own_starts, own_shapes, zero_point, prc)
-    sizes, _ = plain.beat_bits(values, starts, np.where(by_prc, 0, modes).astype(np.uint8), zero_point, by_start=True)
+    by_prc, counts, shapes = tiles.modes == _PRC, tiles.beats(lanes), tiles.shapes
+    asks = asks_of(tiles.only(by_prc), prc)
+    others = replace(tiles, modes=np.where(by_prc, 0, tiles.modes).astype(np.uint8))
+    sizes, _ = plain.beat_bits(others, by_start=True)
     burst_words = fmt.burst_bits // plain.word_bits
     nonzero = (payload.reshape(-1, plain.word_bits // 64) != 0).any(axis=1)
     sent, taken = _step_through(
         (counts, by_prc, bursts * burst_words, shapes[:, 0] * shapes[:, 1], (shapes[:, 2] - 1) % _LANES),
         (nonzero, _kept_behind(nonzero, bursts * burst_words, burst_words)),
         (sizes[np.repeat(~by_prc, counts)], counts[~by_prc]),
-        (own_shapes[:, 0] * own_shapes[:, 1], own_shapes[:, 2], np.append(asks.asks, np.uint8(0)), asks.starts),
+        (shapes[by_prc, 0] * shapes[by_prc, 1], shapes[by_prc, 2], np.append(asks.asks, np.uint8(0)), asks.starts),
         (new_decoder(plain.word_bits), new_words(), new_planes(), new_ring()),
         (plain.word_bits, burst_words, ring_rows(fmt.tile) - 3 - 3 * fmt.tile[0] * fmt.tile[1] // 4, _LANES // lanes),
     )

@@ -6,14 +6,14 @@ mode, to prc, which tells its size; then either the symbols or the words go to t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from golden.activations.prc import PrcFormat
-from golden.codec import Symbols
 from golden.tile_format import MODES
-from sim.timing import CodecTiming, Cycles, Times, beat_counts
+from sim.timing import CodecTiming
 from sim.timing_asks import asks_of
 from sim.timing_emitter import (
     COUNTED,
@@ -37,6 +37,7 @@ from sim.timing_gather import (
     step_gather,
     step_queue,
 )
+from sim.timing_tiles import CodedTiles, Times
 from sim.timing_writer import ENDS, SENDS, TAKES, step_encoder
 
 __all__ = ["encode_times", "ring_rows"]
@@ -61,46 +62,40 @@ def _power(size: int) -> int:
     return 1 << (size - 1).bit_length()
 
 
-def encode_times(
-    plain: CodecTiming,
-    values: Symbols,
-    starts: Cycles,
-    shapes: NDArray[np.int64],
-    modes: NDArray[np.uint8],
-    zero_point: int,
-    told: bool,
-) -> Times:
+def encode_times(plain: CodecTiming, tiles: CodedTiles, told: bool) -> Times:
     """Cycles of beats in and words out; `plain` is the timing of the other modes (`sim.timing_mixed.MixedTiming`)."""
     fmt, lanes, prc = plain.fmt, plain.lanes, PrcFormat(plain.fmt.word_bits)
-    by_prc, counts = modes == _PRC, beat_counts(starts, lanes)
+    by_prc, counts = tiles.modes == _PRC, tiles.beats(lanes)
     may = by_prc | (not told)
-    kept, own_shapes = np.repeat(may, np.diff(starts)), shapes[may]
-    own_starts = np.append(0, np.cumsum(np.diff(starts)[may]))
-    asks = asks_of(values[kept], own_starts, own_shapes, zero_point, prc)
+    own = tiles.only(may)
+    asks = asks_of(own, prc)
     # What the encoder sees: a tile's own beats, or parts of prc's words as if they were raw symbols.
     word_beats = prc.lanes * prc.unit_bits // (lanes * fmt.word_bits)
     sent_counts = counts.copy()
     sent_counts[by_prc] = -(-asks.sent[by_prc[may]] // prc.lanes) * word_beats
-    sizes, _ = plain.beat_bits(values, starts, np.where(by_prc, 0, modes).astype(np.uint8), zero_point)
+    sizes, _ = plain.beat_bits(replace(tiles, modes=np.where(by_prc, 0, tiles.modes).astype(np.uint8)))
     bits, ends = np.full(int(sent_counts.sum()), lanes * fmt.word_bits), np.cumsum(sent_counts) - 1
     bits[np.repeat(~by_prc, sent_counts)] = sizes[np.repeat(~by_prc, counts)]
     last = np.zeros(bits.size, np.bool_)
     last[ends] = True
     height, width, channels = fmt.tile
     places, steps = height * width, height * width * -(-channels // prc.lanes)
-    tiles = _power(max(16, steps // 8))
+    waiting_tiles = _power(max(16, steps // 8))
     room = (
         plain.ring_beats + places + 3 * places // 4 + _SPARE_BEATS,
         ring_rows(fmt.tile),
         _ROW // lanes,
         _power(places + max(places, _SPARE_PLACES)),
-        (_power(max(64, steps + 6 * tiles, steps + steps // 4)) - 3 * tiles, tiles - _SPARE_TILES),
+        (
+            _power(max(64, steps + 6 * waiting_tiles, steps + steps // 4)) - 3 * waiting_tiles,
+            waiting_tiles - _SPARE_TILES,
+        ),
         word_beats,
     )
     came, left = _step_through(
         (counts, may, by_prc),
         (bits, last),
-        (own_shapes[:, 0] * own_shapes[:, 1], own_shapes[:, 2], by_prc[may]),
+        (own.shapes[:, 0] * own.shapes[:, 1], own.shapes[:, 2], by_prc[may]),
         (asks.asks, asks.starts, asks.units),
         plain.new_encoder(),
         (new_gather(), new_coder(), new_emitter(), *(new_queue() for _ in range(5))),

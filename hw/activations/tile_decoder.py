@@ -31,7 +31,7 @@ class Decoder(wiring.Component):
     for a tile of n symbols at L per cycle, tiles one behind the other. A tile's first beat leaves 5 cycles after its
     first word came (6 with bursts of 8 words), that of a tile of one burst 4 cycles after its last word. Output waits
     for short tiles, whose bursts have more words than they have beats, since words come one per cycle; and now and then
-    a cycle before a tile of a few bursts, since the queue holds the end of one tile alone.
+    a cycle or two before a tile of a few bursts, since the queue holds the end of one tile alone.
 
     Back-pressure at `o` stops the output at once and the input when the queue of two bursts is full. Whatever the
     payload and its entry are, a tile gives as many symbols as its order says and `error` with the last, if anything

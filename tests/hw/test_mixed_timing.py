@@ -19,6 +19,7 @@ from hw.mixed_decoder import MixedDecoder
 from hw.mixed_encoder import MixedEncoder
 from sim.timing_asks import asks_of
 from sim.timing_mixed import MixedTiming
+from sim.timing_tiles import CodedTiles
 
 CORES = [
     (TileFormat(tile=(4, 5, 9), modes=ALL), 4),
@@ -27,12 +28,12 @@ CORES = [
 ]
 
 
-def tiles_as_arrays(fmt, tiles):
-    """What the simulator takes; a batch has one zero point."""
+def coded_tiles(fmt, tiles):
+    """What the simulator takes: all have one zero point."""
     values = np.concatenate([tile.symbols for tile in tiles]).astype(symbol_dtype(fmt.word_bits))
     starts = np.cumsum([0, *(len(tile.symbols) for tile in tiles)])
     modes = np.array([MODES.index(tile.mode) for tile in tiles], np.uint8)
-    return values, starts, np.array([tile.shape for tile in tiles]), modes, tiles[0].zero_point
+    return CodedTiles(values, starts, np.array([tile.shape for tile in tiles]), modes, tiles[0].zero_point)
 
 
 def with_one_zero_point(tiles):
@@ -47,7 +48,7 @@ def assert_encoder_keeps_to_the_cycles(fmt, lanes, tiles, told):
     }
     count = sum(len(tile.words(fmt, lanes)) for tile in sent)
     made = call(MixedEncoder(fmt, lanes), inputs, {"o": count, "o_entry": len(tiles)})
-    times = MixedTiming(fmt, lanes).encode(*tiles_as_arrays(fmt, sent), told)
+    times = MixedTiming(fmt, lanes).encode(coded_tiles(fmt, sent), told)
     assert (times.beats.tolist(), times.words.tolist()) == (made["i"].cycles, made["o"].cycles)
 
 
@@ -73,7 +74,7 @@ def test_decoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
     payloads = [tile.payload(fmt) for tile in tiles]
     bursts = np.array([len(payload) // fmt.burst_bytes for payload in payloads])
     payload = np.frombuffer(b"".join(payloads), np.uint64)
-    times = MixedTiming(fmt, lanes).decode(*tiles_as_arrays(fmt, tiles), payload, bursts)
+    times = MixedTiming(fmt, lanes).decode(coded_tiles(fmt, tiles), payload, bursts)
     assert (times.beats.tolist(), times.words.tolist()) == (made["o"].cycles, made["i"].cycles)
 
 
@@ -82,7 +83,9 @@ def test_decoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
 def test_what_lanes_ask_for_makes_goldens_bits(case):
     word_bits, drawn = case
     fmt, values = PrcFormat(word_bits), np.array(drawn.symbols, symbol_dtype(word_bits))
-    asks = asks_of(values, np.array([0, values.size]), np.array([drawn.shape]), drawn.zero_point, fmt)
+    modes = np.array([MODES.index("prc")], np.uint8)
+    tile = CodedTiles(values, np.array([0, values.size]), np.array([drawn.shape]), modes, drawn.zero_point)
+    asks = asks_of(tile, fmt)
     assert int(asks.sent[0]) * fmt.unit_bits == drawn.bits(fmt)
     assert asks.asks.size == drawn.shape[0] * drawn.shape[1] * -(-drawn.shape[2] // 4) - 1
 
@@ -98,7 +101,8 @@ def test_more_small_tiles_than_may_wait(told):
 
 def beats_lost(batch, lanes):
     """Cycles in which the encoder that finds the modes takes no beat, from the first to the last."""
-    times = MixedTiming(batch.fmt, lanes).encode(batch.values, batch.starts, batch.shapes, batch.modes, 0)
+    tiles = CodedTiles(batch.values, batch.starts, batch.shapes, batch.modes, 0)
+    times = MixedTiming(batch.fmt, lanes).encode(tiles)
     return int(times.beats[-1] - times.beats[0]) + 1 - times.beats.size
 
 

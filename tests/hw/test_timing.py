@@ -10,7 +10,8 @@ from hw.activations.ports import ChooseOrder
 from hw.activations.tile_decoder import Decoder
 from hw.activations.tile_encoder import Encoder
 from hw.adaptive_encoder import AdaptiveEncoder
-from sim.timing import SHELL_CYCLES, CodecTiming, beat_counts
+from sim.timing import SHELL_CYCLES, CodecTiming
+from sim.timing_tiles import CodedTiles
 from tests.hw.call import call
 from tests.hw.tiles import Tile, beats, decode_order, encode_order, words
 
@@ -38,10 +39,11 @@ def tiles_of(draw, fmt: TileFormat) -> list[Tile]:
     return tiles
 
 
-def _arrays(tiles: list[Tile], fmt: TileFormat):
+def _coded(tiles: list[Tile], fmt: TileFormat) -> CodedTiles:
     values = np.concatenate([tile.symbols for tile in tiles]).astype(np.uint16 if fmt.word_bits > 8 else np.uint8)
     starts = np.cumsum([0, *(len(tile.symbols) for tile in tiles)])
-    return values, starts, np.array([MODES.index(tile.mode) for tile in tiles], np.uint8), 0
+    shapes = np.array([[len(tile.symbols), 1, 1] for tile in tiles])
+    return CodedTiles(values, starts, shapes, np.array([MODES.index(tile.mode) for tile in tiles], np.uint8), 0)
 
 
 @pytest.mark.parametrize(("fmt", "lanes"), CORES, ids=str)
@@ -53,7 +55,7 @@ def test_encoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
     count = sum(len(words(tile.payload(fmt), fmt, lanes)) for tile in tiles)
     inputs = {"i_tile": [encode_order(tile, fmt) for tile in tiles], "i": sent}
     made = call(Encoder(fmt, lanes), inputs, {"o": count, "o_entry": len(tiles)})
-    times = CodecTiming(fmt, lanes).encode(*_arrays(tiles, fmt))
+    times = CodecTiming(fmt, lanes).encode(_coded(tiles, fmt))
     assert (times.beats.tolist(), times.words.tolist()) == (made["i"].cycles, made["o"].cycles)
 
 
@@ -68,7 +70,7 @@ def test_adaptive_encoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data)
     orders = [{"mode": MODES.index(tile.mode), "zero_point": 0, "number": tile.number, "told": 1} for tile in tiles]
     inputs = {"i_tile": [shape.const(order).as_value().value for order in orders], "i": sent}
     made = call(AdaptiveEncoder(fmt, lanes), inputs, {"o": count, "o_entry": len(tiles)})
-    times = CodecTiming(fmt, lanes).encode(*_arrays(tiles, fmt), adaptive=True)
+    times = CodecTiming(fmt, lanes).encode(_coded(tiles, fmt), adaptive=True)
     assert (times.beats.tolist(), times.words.tolist()) == (made["i"].cycles, made["o"].cycles)
 
 
@@ -87,7 +89,7 @@ def test_decoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
     made = call(Decoder(fmt, lanes), inputs, {"o": count})
     bursts = np.array([len(payload) // fmt.burst_bytes for payload in payloads])
     payload = np.frombuffer(b"".join(payloads), np.uint64)
-    times = CodecTiming(fmt, lanes).decode(*_arrays(tiles, fmt), payload, bursts)
+    times = CodecTiming(fmt, lanes).decode(_coded(tiles, fmt), payload, bursts)
     assert (times.beats.tolist(), times.words.tolist()) == (made["o"].cycles, made["i"].cycles)
 
 
@@ -96,7 +98,7 @@ def test_decoder_keeps_to_the_cycles_of_the_simulator(fmt, lanes, data):
 )
 @settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_no_more_words_than_beats_make_the_encoder_never_wait_and_the_decoder_a_cycle_a_tile(fmt, lanes, seed):
+def test_no_more_words_than_beats_make_the_encoder_never_wait_and_the_decoder_two_cycles_a_tile(fmt, lanes, seed):
     rng, timing = np.random.default_rng(seed), CodecTiming(fmt, lanes)
     tiles, bursts, payloads = [], [], []
     for number in range(8):
@@ -108,12 +110,12 @@ def test_no_more_words_than_beats_make_the_encoder_never_wait_and_the_decoder_a_
             payloads.append(payload)
             bursts.append(len(payload) // fmt.burst_bytes)
     if tiles:
-        arrays = _arrays(tiles, fmt)
-        assert (np.diff(timing.encode(*arrays).beats) == 1).all()
-        assert (np.diff(timing.encode(*arrays, adaptive=True).beats) == 1).all()
-        out = timing.decode(*arrays, np.frombuffer(b"".join(payloads), np.uint64), np.array(bursts)).beats
-        starts = np.cumsum(beat_counts(arrays[1], lanes))[:-1]
-        assert set(np.diff(out)[starts - 1]) <= {1, 2}
+        coded = _coded(tiles, fmt)
+        assert (np.diff(timing.encode(coded).beats) == 1).all()
+        assert (np.diff(timing.encode(coded, adaptive=True).beats) == 1).all()
+        out = timing.decode(coded, np.frombuffer(b"".join(payloads), np.uint64), np.array(bursts)).beats
+        starts = np.cumsum(coded.beats(lanes))[:-1]
+        assert set(np.diff(out)[starts - 1]) <= {1, 2, 3}
         assert (np.delete(np.diff(out), starts - 1) == 1).all()
 
 
@@ -123,10 +125,10 @@ def test_dense_tiles_make_no_core_wait(mode, lanes):
     fmt, symbols = TileFormat(), tuple(np.random.default_rng(7).integers(1, 256, 2048).tolist())
     tiles = [Tile(symbols[: 2048 - 100 * number], mode, 0, number) for number in range(6)]
     payloads = [tile.payload(fmt) for tile in tiles]
-    arrays, bursts = _arrays(tiles, fmt), np.array([len(payload) // fmt.burst_bytes for payload in payloads])
+    coded, bursts = _coded(tiles, fmt), np.array([len(payload) // fmt.burst_bytes for payload in payloads])
     timing = CodecTiming(fmt, lanes)
-    out = timing.decode(*arrays, np.frombuffer(b"".join(payloads), np.uint64), bursts).beats
-    for cycles in (timing.encode(*arrays).beats, timing.encode(*arrays, adaptive=True).beats, out):
+    out = timing.decode(coded, np.frombuffer(b"".join(payloads), np.uint64), bursts).beats
+    for cycles in (timing.encode(coded).beats, timing.encode(coded, adaptive=True).beats, out):
         assert (np.diff(cycles) == 1).all()
 
 
@@ -135,9 +137,9 @@ def test_cycles_off_are_those_of_the_last_transfers_of_tiles():
     tiles = [Tile((0,) * 40, "zvc", 0, 0), Tile((1, 2, 3), "raw", 0, 1)]
     payloads = [tile.payload(fmt) for tile in tiles]
     bursts = np.array([len(payload) // fmt.burst_bytes for payload in payloads])
-    coded = (*_arrays(tiles, fmt), np.frombuffer(b"".join(payloads), np.uint64), bursts)
+    coded = _coded(tiles, fmt), np.frombuffer(b"".join(payloads), np.uint64), bursts
     timing = CodecTiming(fmt, lanes)
-    words_at = timing.encode(*coded[:4], adaptive=True).words + SHELL_CYCLES
+    words_at = timing.encode(coded[0], adaptive=True).words + SHELL_CYCLES
     beats_at = timing.decode(*coded).beats + SHELL_CYCLES
     assert timing.cycles_off(*coded, words_at, beats_at) == 0
     late = words_at + 3 * (np.arange(words_at.size) == words_at.size - 1)

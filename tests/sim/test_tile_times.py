@@ -23,6 +23,7 @@ from sim.tile_plan import tile_symbols
 from sim.tile_times import no_times, tile_times
 from sim.timing import SHELL_CYCLES, CodecTiming
 from sim.timing_prc import DECODE_LATENCY_CYCLES, encode_latency_cycles
+from sim.timing_tiles import CodedTiles
 
 
 def noise(shape, share, seed=7):
@@ -38,10 +39,11 @@ def test_times_are_those_of_the_stepped_models(shape, lanes, share):
     sizes = tensor_sizes(tensor, fmt)
     found = tile_times(tensor, fmt, 0, sizes, lanes)
     order, tiles = scan_order(tensor.shape, fmt.scan, fmt.tile)
-    coded = tensor.reshape(-1)[order], np.asarray(tiles.starts, np.int64), sizes.modes, 0
+    starts, shapes = np.asarray(tiles.starts, np.int64), np.asarray(tiles.shapes)
+    coded = CodedTiles(tensor.reshape(-1)[order], starts, shapes, sizes.modes, 0)
     timing = CodecTiming(fmt, lanes)
-    encoded = timing.encode(*coded, adaptive=True)
-    decoded = timing.decode(*coded, encode_tensor(tensor, fmt, 0, "packed").payload, sizes.bursts)
+    encoded = timing.encode(coded, adaptive=True)
+    decoded = timing.decode(coded, encode_tensor(tensor, fmt, 0, "packed").payload, sizes.bursts)
     assert found.decode.sum() + found.decode_latency == decoded.beats[-1] - decoded.words[0] + 1 + SHELL_CYCLES
     beats = -(-np.asarray(tiles.symbols) // lanes)
     ends = decoded.beats[np.cumsum(beats) - 1]

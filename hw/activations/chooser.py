@@ -333,16 +333,13 @@ def _total(m, name: str, which: Value, parts: list[int], bounds, counted: Value,
 
 
 def _greater(one: Value, other: Value) -> Value:
-    """Whether a signed number is the greater one, bit by bit in two halves: a tree of carries takes more gates."""
+    """Whether a signed number is the greater one, bit by bit: a tree of carries takes half as many gates again."""
     width = max(len(one), len(other))
     one, other = (Cat(number, number[-1].replicate(width - len(number))) for number in (one, other))
-    differs, half = one ^ other, width // 2
-    low, high = Const(0), Const(0)
-    for n in range(half):
-        low = Mux(differs[n], one[n], low)
-    for n in range(half, width):
-        high = Mux(differs[n], one[n] if n < width - 1 else other[n], high)
-    return high | (low & ~differs[half:].any())
+    greater: Value = Const(0)
+    for mine, its in zip(one[:-1], other[:-1], strict=True):
+        greater = Mux(mine ^ its, mine, greater)
+    return Mux(one[-1] ^ other[-1], other[-1], greater)
 
 
 def _next_tile(place: Value) -> Value:

@@ -50,7 +50,7 @@ def told(name: str, job: Job, body=None, verdict=(Fault.NONE, Where.CODE, 0), co
     }
 
 
-def good_jobs() -> dict[str, Job]:
+def good_jobs(engines) -> dict[str, Job]:
     rng = np.random.default_rng(7)
     weights = np.where(rng.random((6, 7, 3)) < 0.5, 0, rng.normal(0, 0.1, (6, 7, 3))).astype(np.float32)
     quantized = quantize(weights, LinearFormat(8, "symmetric", 0))
@@ -61,16 +61,24 @@ def good_jobs() -> dict[str, Job]:
     jobs["fused"] = fused_job(weave(fused), fusion.format, Task.B, fusion.decode(fused, Task.B), "fp16")
     codec = weight_codec_from_config({"codec": "packed"})
     stored = StoredWeights("w", codec, codec.encode(quantized.values), Scales.of(quantized))
-    return jobs | {f"packed as {form}": job_of(stored, form) for form in ("int8", "int16", "fp16")}
+    jobs |= {f"packed as {form}": job_of(stored, form) for form in ("int8", "int16", "fp16")}
+    for form in ("packed", "zero-runs")[: 2 if Engine.PAIRS in engines else 1]:
+        codec = weight_codec_from_config({"codec": "deepcomp", "form": form, "density": 0.5})
+        jobs[f"shared, {form}"] = job_of(StoredWeights("w", codec, codec.encode(weights)), "fp16")
+    for name in ("huffman", "zero-runs", "relative-index", "mlw") if Engine.MLW in engines else ():
+        codec = weight_codec_from_config({"codec": name})
+        stored = StoredWeights("w", codec, codec.encode(quantized.values), Scales.of(quantized))
+        jobs[name] = job_of(stored, "int16" if name == "huffman" else "int8")
+    return jobs
 
 
 @pytest.mark.parametrize(
     ("simulator", "engines"),
-    [("icarus", _PLAIN), ("verilator", _PLAIN)],
+    [("icarus", tuple(Engine)), ("verilator", _PLAIN)],
     ids=["icarus", "verilator"],
 )
 def test_a_processor_decodes_tensors(simulator, engines, tmp_path):
-    jobs = good_jobs()
+    jobs = good_jobs(engines)
     plain = [told(name, job) for name, job in jobs.items()]
     bad = []
     for name, job in jobs.items():

@@ -12,7 +12,7 @@ from hw.weights.datapath_outputs import connect_outputs, has_palette
 from hw.weights.datapath_ports import Descriptor, Engine, Verdict, Where
 from hw.weights.dequant import Dequant, Scale
 from hw.weights.fusion import Fusion
-from hw.weights.gather import BEAT_BYTES, INT32, WIDE_LANES, Cutter, Gather
+from hw.weights.gather import BEAT_BYTES, WIDE_LANES, Cutter, Gather
 from hw.weights.intake import BUSES, BodyBeat, Intake
 from hw.weights.mlw import MlwDecoder
 from hw.weights.narrower import BF16, FP16, INT8, INT16
@@ -243,7 +243,7 @@ class Datapath(wiring.Component):
 
     def _decide(self, m, order, verdict, palette, fault, position, scaled, dequant, gather) -> None:
         """What was wrong with the weights, if anything: the first of what they pass."""
-        shift = Mux(order.form == INT32, 3, 4)
+        shift = Mux(order.form[-1], 3, 4)
         scaling, range_ = dequant.report.payload, Fault.RANGE
         found = [
             (fault != Fault.NONE, fault, Where.CODE, position),
@@ -260,15 +260,16 @@ class Datapath(wiring.Component):
 
     def _orders(self, m: Module, order: Signal, intake: Intake, decoders: dict) -> None:
         """What each decoder is told."""
-        with_form = {"selection": order.selection, "form": Mux(order.form == INT32, INT16, order.form)}
+        # None that fields could have, where it is 32 bits.
+        form = Mux(order.form[-1], INT16, order.form)
         for engine, decoder in decoders.items():
             told = decoder.order.payload
             m.d.comb += told.count.eq(order.count)
             if engine is Engine.FIELDS:
                 m.d.comb += [
                     told.exponent.eq(Mux(order.second, intake.kept_word[8:16], intake.kept_word[:8])),
-                    told.selection.eq(with_form["selection"]),
-                    told.selection.form.eq(with_form["form"]),
+                    told.selection.eq(order.selection),
+                    told.selection.form.eq(form),
                 ]
             elif engine is Engine.MLW:
                 m.d.comb += told.narrow.eq(order.form == INT8)

@@ -44,8 +44,8 @@ class Descriptor(data.StructLayout):
     field               meaning
     ==================  ===============================================================================================
     ``engine``          `Engine`
-    ``form``            of the weights that leave: 0 int8, 1 int16, 2 fp16, 3 bf16, 4 the 32 bits of a decoder's lane
-                        (float32 levels of a codebook, or an integer, extended)
+    ``form``            of the weights that leave: 0 int8, 1 int16, 2 fp16, 3 bf16, 4 and above the 32 bits of a
+                        decoder's lane (float32 levels of a codebook, or an integer, extended)
     ``count``           weights
     ``words``           words of the body
     ``head``            words in front of what the decoder reads: gains and offsets; tables and entry points, too, but

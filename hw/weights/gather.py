@@ -77,7 +77,7 @@ class Cutter(wiring.Component):
     Members
     -------
     form : In
-        `INT8`, `INT16` or `INT32`.
+        `INT8`, `INT16`, or `INT32` and above.
     i : In(stream of Packet(Weights(32, 16)))
     o : Out(stream of Packet(Chunk))
     size : Out
@@ -106,7 +106,7 @@ class Cutter(wiring.Component):
         beat, chunk = self.i.payload, self.o.payload
         half = WIDE_LANES // 2
         m.d.comb += [
-            whole.eq((self.form != INT32) | upper | (beat.last & ~beat.data.tail[-1])),
+            whole.eq(~self.form[-1] | upper | (beat.last & ~beat.data.tail[-1])),
             self.o.valid.eq(self.i.valid),
             self.i.ready.eq(self.o.ready & whole),
             chunk.last.eq(beat.last & whole),
@@ -120,7 +120,7 @@ class Cutter(wiring.Component):
             middle, top = symbols[lane][7:15], symbols[lane][15:]
             beyond = top.any() & ~top.all()
             wrong = beyond | ((self.form == INT8) & (middle ^ top[-1].replicate(8)).any())
-            m.d.comb += misfits[lane].eq(wrong & (self.form != INT32) & (~beat.last | (beat.data.tail >= lane)))
+            m.d.comb += misfits[lane].eq(wrong & ~self.form[-1] & (~beat.last | (beat.data.tail >= lane)))
         m.d.comb += self.misfit.eq(misfits.any())
         for k in range(BEAT_BYTES):
             octets = [symbols[k % WIDE_LANES][:8], symbols[k // 2].word_select(k % 2, 8)]

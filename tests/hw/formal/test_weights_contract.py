@@ -17,8 +17,10 @@ from hw.weights.gather import Cutter, Gather, Halver
 from hw.weights.intake import Intake
 from hw.weights.narrower import NARROWER_STEPS, Narrower
 from hw.weights.pair_decoder import PairDecoder
+from hw.weights.palette import Palette
 from hw.weights.ports import COUNT_BITS, Weights
 from hw.weights.sparse import Expander, Group
+from hw.weights.splitter import Splitter
 
 pytestmark = pytest.mark.formal
 
@@ -54,6 +56,32 @@ class _Groups(wiring.Component):
         return m
 
 
+class _Numbers(wiring.Component):
+    """The palette as a core of streams: a table passes, then numbers come."""
+
+    def __init__(self) -> None:
+        self.core = Palette(1, 128)
+        members = {name: self.core.signature.members[name] for name in ("row", "words", "i", "o")}
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.core = core = self.core
+        wiring.connect(m, core.o, wiring.flipped(self.o))
+        passed = Signal(6)
+        m.d.sync += passed.eq((passed << 1) | 1)
+        m.d.comb += [
+            core.begin.eq(~passed[0]),
+            core.write.eq(passed[0] & ~passed[1]),
+            core.row.eq(self.row),
+            core.words.eq(self.words),
+            core.i.p.eq(self.i.p),
+            core.i.valid.eq(self.i.valid & passed[-1]),
+            self.i.ready.eq(core.i.ready & passed[-1]),
+        ]
+        return m
+
+
 # Each with the depth to which holding is proved, past its first output.
 CORES = {
     "fusion": (lambda: Fusion(64), 14),
@@ -63,10 +91,18 @@ CORES = {
     "gather": (Gather, 14),
     "cutter": (Cutter, 8),
     "halver": (lambda: Halver(3), 10),
+    "palette": (_Numbers, 12),
+    "splitter": (lambda: Splitter(256), 10),
     "pair_decoder": (lambda: PairDecoder(2, 8, 1, 2), 14),
 }
 OUTPUTS = [("fusion", "o"), ("expander", "o"), ("intake", "wide"), ("intake", "narrow"), ("gather", "o")]
-OUTPUTS += [("dequant", "o"), ("dequant", "report"), ("pair_decoder", "o"), ("pair_decoder", "report")]
+OUTPUTS += [
+    ("palette", "o"),
+    ("dequant", "o"),
+    ("dequant", "report"),
+    ("pair_decoder", "o"),
+    ("pair_decoder", "report"),
+]
 
 
 @pytest.mark.parametrize("name", [name for name in CORES if name != "pair_decoder"])
@@ -83,7 +119,10 @@ def test_valid_does_not_wait_for_ready(name, output, tmp_path):
 
 
 # Longest waits between two transfers; of the expander by induction, for ever.
-@pytest.mark.parametrize(("name", "patience", "mode"), [("fusion", 12, "bmc"), ("expander", 3, "prove")])
+@pytest.mark.parametrize(
+    ("name", "patience", "mode"),
+    [("fusion", 12, "bmc"), ("expander", 3, "prove"), ("splitter", 1, "bmc"), ("palette", 6, "bmc")],
+)
 def test_no_dead_lock(name, patience, mode, tmp_path):
     bench = Moves(CORES[name][0](), patience)
     assert run_sby(bench, bench.ports, mode, patience + (12 if mode == "bmc" else 3), tmp_path) == "PASS"

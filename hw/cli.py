@@ -31,6 +31,7 @@ def rtl(
     tile: Annotated[str, typer.Option(metavar="HxWxC", help="Size of a tile; by default 64 bursts at most.")] = "",
     scan: Annotated[str, typer.Option(metavar="|".join(TILE_SCANS), help="Order in a tile.")] = TILE_SCANS[0],
     burst: Annotated[int, typer.Option(help="Bytes of a memory burst: 32 or 64.")] = 32,
+    bus: Annotated[int, typer.Option(help="Of the decompressor: bits of coded weights a cycle, 128 or 256.")] = 128,
 ) -> None:
     """Write encoder, decoder and index as SystemVerilog, with datasheet, vectors and a test bench."""
     from hw.generate import generate
@@ -38,7 +39,8 @@ def rtl(
 
     sizes = tuple(int(size) for size in tile.lower().split("x")) if tile else (8, 8, 16 if word_bits == 16 else 32)
     form = {"word_bits": word_bits, "run_bits": run_bits, "tile": sizes, "scan": scan, "burst_bytes": burst}
-    paths = generate_decompressor(out) if codec == "weights" else generate(codec, lanes, out, **form)
+    weights = codec == "weights"
+    paths = generate_decompressor(out, bus_bits=bus) if weights else generate(codec, lanes, out, **form)
     console = Console(soft_wrap=True)
     for path in paths:
         if path.suffix != ".hex":

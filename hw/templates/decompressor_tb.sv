@@ -8,7 +8,7 @@ module {{ name }}_tb;
 
     reg [63:0] writes[0:WRITES - 1];    // address, data
     reg [31:0] jobs[0:JOBS - 1];        // writes of the job
-    reg [144:0] bodies[0:BODIES - 1];   // tlast, tkeep, tdata
+    reg [{{ bus_bits + bus_bits // 8 }}:0] bodies[0:BODIES - 1];   // tlast, tkeep, tdata
     reg [289:0] weights[0:BEATS - 1];   // tuser, tlast, tkeep, tdata
     initial begin
         $readmemh("tb/writes.hex", writes);
@@ -34,8 +34,9 @@ module {{ name }}_tb;
     {{ name }} dut (
         .clk(clk), .rst(rst), .irq(irq),
         .s_axis_tvalid(!rst && sent < BODIES), .s_axis_tready(body_ready),
-        .s_axis_tdata(bodies[sent < BODIES ? sent : 0][127:0]), .s_axis_tkeep(bodies[sent < BODIES ? sent : 0][143:128]),
-        .s_axis_tlast(bodies[sent < BODIES ? sent : 0][144]),
+        .s_axis_tdata(bodies[sent < BODIES ? sent : 0][{{ bus_bits - 1 }}:0]),
+        .s_axis_tkeep(bodies[sent < BODIES ? sent : 0][{{ bus_bits + bus_bits // 8 - 1 }}:{{ bus_bits }}]),
+        .s_axis_tlast(bodies[sent < BODIES ? sent : 0][{{ bus_bits + bus_bits // 8 }}]),
         .m_axis_tvalid(weights_valid), .m_axis_tready(ready), .m_axis_tdata(weights_data),
         .m_axis_tkeep(weights_keep), .m_axis_tlast(weights_last), .m_axis_tuser(weights_user),
         .s_axil_awaddr(awaddr), .s_axil_awprot(3'b0), .s_axil_awvalid(awvalid), .s_axil_awready(awready),

@@ -21,6 +21,7 @@ from hw.weights.datapath_ports import Descriptor, Engine
 from hw.weights.decompressor import Decompressor
 from hw.weights.descriptors import Job, job_of
 from hw.weights.gather import BEAT_BYTES
+from hw.weights.intake import BUSES
 from hw.weights.registers import ADDRESS_BITS, MAP, Register
 
 __all__ = ["generate_decompressor"]
@@ -44,18 +45,24 @@ _TEMPLATES = Environment(
     trim_blocks=True,
 )
 _COSTS = {
-    Engine.FIELDS: "fusion",
-    Engine.PAIRS: "pair decoder",
-    Engine.MLW: "mlw decoder",
-    Engine.PACKED: "packed",
+    Engine.FIELDS: ("fusion",),
+    Engine.PAIRS: ("pair decoder",),
+    Engine.MLW: ("mlw decoder",),
+    Engine.PACKED: ("packed", "palette"),
 }
 
 
-def generate_decompressor(out: Path, engines: Sequence[Engine] = tuple(Engine)) -> list[Path]:
-    """Write the files into a folder, made if absent; return their paths."""
-    core = Decompressor(engines=engines)
+def generate_decompressor(out: Path, engines: Sequence[Engine] = tuple(Engine), bus_bits: int = BUSES[0]) -> list[Path]:
+    """Write the files into a folder, made if absent; return their paths.
+
+    Raises
+    ------
+    ValueError
+        If there is no such bus.
+    """
+    core = Decompressor(engines=engines, bus_bits=bus_bits)
     verilog = to_verilog(core, _NAME)
-    files = {f"rtl/{_NAME}.sv": verilog, f"{_NAME}.h": _header(), **_vectors(engines)}
+    files = {f"rtl/{_NAME}.sv": verilog, f"{_NAME}.h": _header(), **_vectors(engines, bus_bits)}
     sources = [f"rtl/{_NAME}.sv"]
     files[f"{_NAME}.core"] = _TEMPLATES.get_template("core.jinja").render(
         name=_NAME,
@@ -67,7 +74,7 @@ def generate_decompressor(out: Path, engines: Sequence[Engine] = tuple(Engine)) 
     files[f"{_NAME}_waivers.vlt"] = "\n".join(
         ["`verilator_config", *(f'lint_off -rule {rule} -file "*{_NAME}.sv"' for rule in _WAIVERS), ""]
     )
-    sheet = _sheet(core, engines, verilog)
+    sheet = _sheet(core, engines, bus_bits, verilog)
     files["datasheet.json"] = json.dumps(sheet, indent=1) + "\n"
     files["datasheet.md"] = _TEMPLATES.get_template("decompressor.md").render(**sheet)
     paths = []
@@ -79,7 +86,7 @@ def generate_decompressor(out: Path, engines: Sequence[Engine] = tuple(Engine)) 
     return paths
 
 
-def _sheet(core: Decompressor, engines: Sequence[Engine], verilog: str) -> dict[str, Any]:
+def _sheet(core: Decompressor, engines: Sequence[Engine], bus_bits: int, verilog: str) -> dict[str, Any]:
     ports = [
         {
             "name": name,
@@ -91,6 +98,7 @@ def _sheet(core: Decompressor, engines: Sequence[Engine], verilog: str) -> dict[
     return {
         "name": _NAME,
         "engines": [engine.name for engine in engines],
+        "bus_bits": bus_bits,
         "what": _prose(Decompressor) + "\n\n" + _prose(Datapath),
         "ports": ports,
         "registers": [_register(register) for register in MAP.registers],
@@ -128,7 +136,7 @@ def _memories(verilog: str) -> list[dict[str, Any]]:
 def _costs(engines: Sequence[Engine]) -> list[dict[str, Any]]:
     path = Path(__file__).parents[1] / "data" / "area.json"
     measured = json.loads(path.read_text()) if path.exists() else []
-    wanted = {"dequant", *(_COSTS[engine] for engine in engines)}
+    wanted = {"dequant", *(name for engine in engines for name in _COSTS[engine])}
     return [cost for cost in measured if cost["name"] in wanted]
 
 
@@ -143,7 +151,7 @@ def _header() -> str:
     return "\n".join([*lines, "", "#endif", ""])
 
 
-def _vectors(engines: Sequence[Engine]) -> dict[str, str]:
+def _vectors(engines: Sequence[Engine], bus_bits: int) -> dict[str, str]:
     """Writes, bodies and weights of some tensors, the middle one with a wrong checksum, and the bench."""
     jobs = _jobs(engines)
     wrong = len(jobs) // 2
@@ -161,7 +169,7 @@ def _vectors(engines: Sequence[Engine]) -> dict[str, str]:
         words.append((MAP.by_name["start"].address, 1))
         counts.append(f"{len(words):08x}")
         writes += [f"{address:08x}{word:08x}" for address, word in words]
-        bodies += _body_lines(job)
+        bodies += _body_lines(job, bus_bits)
         beats += _beat_lines(job.expected, number == wrong)
     bench = _TEMPLATES.get_template("decompressor_tb.sv").render(
         name=_NAME,
@@ -170,6 +178,7 @@ def _vectors(engines: Sequence[Engine]) -> dict[str, str]:
         bodies=len(bodies),
         beats=len(beats),
         address_bits=ADDRESS_BITS,
+        bus_bits=bus_bits,
         enable=MAP.by_name["enable"].address,
         interrupt=MAP.by_name["interrupt"].address,
         limit=20_000,
@@ -189,20 +198,23 @@ def _jobs(engines: Sequence[Engine]) -> list[Job]:
             codec = weight_codec_from_config({"codec": name})
             stored = StoredWeights("w", codec, codec.encode(quantized.values), Scales.of(quantized))
             jobs += [job_of(stored, form) for form in ("int8", "fp16")]
+    if Engine.PACKED in engines:
+        codec = weight_codec_from_config({"codec": "deepcomp", "form": "packed", "density": 0.4})
+        jobs += [job_of(StoredWeights("w", codec, codec.encode(weights)), form) for form in ("fp16", "raw")]
     if Engine.FIELDS in engines:
         codec = weight_codec_from_config({"codec": "block-float"})
         jobs += [job_of(StoredWeights("w", codec, codec.encode(weights)), form) for form in ("int8", "bf16", "fp16")]
     return jobs
 
 
-def _body_lines(job: Job) -> list[str]:
+def _body_lines(job: Job, bus_bits: int) -> list[str]:
     """``{tlast, tkeep, tdata}``."""
-    lines = []
-    for k in range(0, job.body.size, 2):
-        words = job.body[k : k + 2].tolist()
+    lines, size = [], bus_bits // 64
+    for k in range(0, job.body.size, size):
+        words = job.body[k : k + size].tolist()
         data = sum(word << 64 * n for n, word in enumerate(words))
-        value = data | ((1 << 8 * len(words)) - 1) << 128 | int(k + 2 >= job.body.size) << 144
-        lines.append(f"{value:037x}")
+        value = data | ((1 << 8 * len(words)) - 1) << bus_bits | int(k + size >= job.body.size) << bus_bits * 9 // 8
+        lines.append(f"{value:0{bus_bits * 9 // 32 + 1}x}")
     return lines
 
 

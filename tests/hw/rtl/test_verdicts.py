@@ -14,7 +14,7 @@ from golden.weights.fusion import BitPlaneFormat, BitPlaneFusion, BlockFusion, T
 from golden.weights.linear import SCHEMES, LinearFormat, quantize
 from golden.weights.tensor import EncodedWeights
 from hw.harness import Stalls
-from hw.weights.bench import WeightBench, failures
+from hw.weights.bench import failures
 from hw.weights.datapath_ports import Engine, Where
 from hw.weights.descriptors import Job, fused_job, job_of, plane_job
 from hw.weights.ports import Fault
@@ -26,8 +26,8 @@ _FLOATS = ("fp16", "bf16")
 
 
 @pytest.fixture(scope="module")
-def bench():
-    return WeightBench()
+def bench(weight_bench):
+    return weight_bench
 
 
 def packed_job(rng: np.random.Generator, shape, form: str, axis=None, scheme="symmetric", bits=8) -> Job:

@@ -9,7 +9,7 @@ import pytest
 from golden.registry import weight_codec_from_config
 from golden.weights.container import Scales, StoredWeights
 from golden.weights.linear import LinearFormat, quantize
-from hw.weights.bench import WeightBench, failures
+from hw.weights.bench import failures
 from hw.weights.cli import run_weight_cosim
 from hw.weights.cosim import cosimulate_weights
 from hw.weights.datapath_ports import Engine
@@ -23,8 +23,8 @@ _VECTORS = Path(__file__).parents[2] / "vectors" / "rtl" / "weights"
 
 
 @pytest.fixture(scope="module")
-def bench():
-    return WeightBench()
+def bench(weight_bench):
+    return weight_bench
 
 
 def tensor(name: str, shape, axis=None) -> StoredWeights:

@@ -73,7 +73,7 @@ CORES: Mapping[tuple[str, int, int], Core] = {
     ("mixed encoder", 8, 4): Core(27596, 2189, 125104),
     ("mixed decoder", 8, 4): Core(21259, 2362, 6496),
     ("fusion", 16, 4): Core(18108),
-    ("pair decoder", 8, 16): Core(35351, 0, 50688),
+    ("pair decoder", 8, 16): Core(33288, 0, 50688),
     ("mlw decoder", 9, 32): Core(33375),
 }
 INTAKE = 49600

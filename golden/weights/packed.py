@@ -4,8 +4,9 @@
 
     payload   | weight : B | weight : B | ...        in C order, least significant bit first
 
-Fields of a signed dtype are two's complement, those of an unsigned one count from 0. B = `bits` (2..8). Weight i starts at payload bit B i, so there are no entry points to store; there are no tables. Out
-of band: count, dtype, B. Size: ``B n`` bits, for every content. The last weight is followed by zero padding (checked).
+Fields of a signed dtype are two's complement, those of an unsigned one count from 0. B = `bits` (2..8). Weight i starts
+at payload bit B i, so there are no entry points to store; there are no tables. Out of band: count, dtype, B. Size:
+``B n`` bits, for every content. The last weight is followed by zero padding (checked).
 
 ===================  =====================
 weights (B = 4)      bytes

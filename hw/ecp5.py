@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from hw.verilog import to_rtlil
 from hw.yowasp import cells_of, run_tool
 
-__all__ = ["DEVICES", "Placed", "place"]
+__all__ = ["DEVICES", "Placed", "place", "smallest_device"]
 
 DEVICES = {"25F": (24288, 56), "45F": (43848, 108), "85F": (83640, 208)}
 """Device, LFE5U-..., to its LUTs and its block memories."""
@@ -56,7 +56,7 @@ def place(component: wiring.Component, folder: Path, seeds: Sequence[int]) -> Pl
     (folder / "placed.il").write_text(to_rtlil(component, "top"))
     (folder / "ecp5.ys").write_text(_SYNTH)
     run_tool("yosys", ["-q", "-s", "ecp5.ys"], folder)
-    device = _device(cells_of(folder / "ecp5_stat.json")[0])
+    device = smallest_device(cells_of(folder / "ecp5_stat.json")[0])
     clocks = []
     for seed in seeds:
         options = [f"--{device[:-1]}k", "--package", "CABGA381", "--speed", "6", "--json", "ecp5.json"]
@@ -69,8 +69,14 @@ def place(component: wiring.Component, folder: Path, seeds: Sequence[int]) -> Pl
     return Placed(device, *sizes, round(median(clocks), 1))
 
 
-def _device(cells: dict[str, int]) -> str:
-    """The smallest device that is filled to nine tenths at most."""
+def smallest_device(cells: dict[str, int]) -> str:
+    """The smallest device that a design of these cells of Yosys fills to nine tenths at most.
+
+    Raises
+    ------
+    RuntimeError
+        If none is.
+    """
     luts = sum(each * cells.get(kind, 0) for kind, each in _LUTS_OF.items())
     block_rams = cells.get("DP16KD", 0)
     for device, (most_luts, most_block_rams) in DEVICES.items():

@@ -33,11 +33,13 @@ _HEADER, _ENTRY, _CHUNK = range(3)
 _FILL_BITS = 32
 _BANKS, _WINDOW, _BLOCK = 32, 16, 8
 _FREE_BITS = 128
+# Remainders behind which the reader sees the next chunk at once, and bits of its words.
+_NEAR_BITS, _WORD_BITS = 63, 128
 # Entries of the palette that all weights of a row see, and the first weights of it, which see the others at once.
 _NEAR, _PORTS = 2, 6
-# Columns of a step: what it is; of a chunk, the weights that it completes, whether they take two cycles, and the bits
-# of its mask or -1 for none.
-_KIND, _WEIGHTS, _TWICE, _MASK, _COLUMNS = range(5)
+# Columns of a step: what it is; of a chunk, the weights that it completes, whether they take two cycles, the bits of
+# its mask or -1 for none, and those of a mask of ones, which does not wait; cycles that the reader needs before it.
+_KIND, _WEIGHTS, _TWICE, _MASK, _DIRECT, _WAIT, _COLUMNS = range(7)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ def decode_times(words: Words, bits: int, count: int, lanes: int = 32) -> MlwTim
     ValueError
         If the stream has another number of weights.
     """
-    steps = np.empty((bits // 8 + 2, _COLUMNS), np.int64)
+    steps = np.empty((bits // 2 + 2, _COLUMNS), np.int64)
     places = np.empty(count + 1, np.int64)
     number, symbols, weights = _steps(words, bits, steps, places)
     if weights != count:
@@ -89,10 +91,13 @@ def decode_times(words: Words, bits: int, count: int, lanes: int = 32) -> MlwTim
 def _steps(words, bits, steps, places):  # type: ignore[no-untyped-def]
     """Fill `steps` and the places of weights that are no zeros of runs; return their numbers and all weights."""
     position, number, symbols, weights = np.int64(0), 0, 0, np.int64(0)
+    # A stream's first bits are looked up in a cycle of their own.
+    steps[0, _WAIT] = 1
     entries = entry_bits = np.int64(0)
     while position < bits:
         steps[number, _KIND] = _HEADER
         number += 1
+        steps[number, _WAIT] = 0
         zdiv = np.int64(get_bits(words, position, 3))
         if zdiv == END_MARKER:
             ones = position % 8 == 0 and position + _FILL_BITS <= bits and _is_filled(words, position)
@@ -108,6 +113,7 @@ def _steps(words, bits, steps, places):  # type: ignore[no-untyped-def]
             entries, entry_bits = size + (size > 0), np.int64(get_bits(words, position + 10, 3)) + 2
             position += PALETTE_BITS + entries * entry_bits
             steps[number : number + entries, _KIND] = _ENTRY
+            steps[number : number + entries + 1, _WAIT] = 0
             number += int(entries)
         width = wdiv
         if wdiv == RAW:
@@ -133,6 +139,7 @@ def _chunks(words, position, shape, steps, number, places, symbols, weights):  #
     w_pos = z_pos = w_ended = z_ended = unary = ended_before = quotient = np.int64(0)
     had_runs, first = False, True
     while True:
+        start = position
         w_enable, z_enable = enables(w_pos, z_pos, count, run_symbols)
         unary0 = z_unary = unary1 = ones = np.int64(0)
         if w_enable and not raw:
@@ -147,9 +154,14 @@ def _chunks(words, position, shape, steps, number, places, symbols, weights):  #
             unary1 = np.int64(get_bits(words, position, ones))
             position += ones
 
+        # A chunk of a slice with runs that has none, before they are all read.
+        if with_runs and not z_enable and z_pos < run_symbols:
+            steps[number, _WAIT] += 1
+        begin = position
+
         # Late indices of a row that are past the palette's first entries.
         steps[number, _KIND], steps[number, _WEIGHTS], steps[number, _MASK] = _CHUNK, w_ended, -1
-        steps[number, _TWICE] = 0
+        steps[number, _TWICE] = steps[number, _DIRECT] = 0
         for symbol in range(w_ended):
             index = quotients[symbol] << (0 if raw else wdiv)
             if width:
@@ -160,14 +172,13 @@ def _chunks(words, position, shape, steps, number, places, symbols, weights):  #
 
         # The mask: of the bits of the runs before and of the remainders here; or of a weight ahead of the first run;
         # or, without runs, of the weights that are complete.
-        begin = weights
+        first_weight = weights
         if not with_runs:
             for _ in range(w_ended):
                 places[symbols] = weights
                 symbols += 1
                 weights += 1
-            if w_ended:
-                steps[number, _MASK] = w_ended
+            steps[number, _DIRECT] = w_ended
         elif had_runs:
             done = ended_before
             for bit in range(field):
@@ -184,13 +195,16 @@ def _chunks(words, position, shape, steps, number, places, symbols, weights):  #
                     places[symbols] = weights
                     symbols += 1
                     weights += 1
-            steps[number, _MASK] = weights - begin
+            steps[number, _MASK] = weights - first_weight
         elif first and not palette:
             places[symbols] = weights
             symbols += 1
             weights += 1
             steps[number, _MASK] = 1
         number += 1
+        # What follows many remainders is looked up in a cycle of its own.
+        rests, at_end = position - begin, (start - 1) % _WORD_BITS >= _WORD_BITS - 8
+        steps[number, _WAIT] = rests > _NEAR_BITS or (at_end and rests >= _NEAR_BITS - 7)
         if not w_enable and not z_enable:
             return position, number, symbols, weights
 
@@ -237,7 +251,9 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
     chunk = row = -1  # the step whose chunk waits, and whose weights wait
     level = np.int64(0)  # weights in their ring
     mask, told = np.int64(-1), np.int64(0)  # bits of the mask that waits, -1 for none; bits that came into the ring
+    shown, full = np.int64(0), False  # bits up to the last one in sight; whether that is a whole beat
     cycle = 0
+    wait = steps[0, _WAIT]
     while True:
         cycle += 1
         # What the ring's first beat has, block by block.
@@ -245,22 +261,24 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
         end, taken, ready = served, 0, past
         while ready < lanes // _BLOCK:
             bound = begin + (ready + 1) * _BLOCK
-            if told < bound and not final:
+            if shown < bound and not final:
                 break
-            while end < len(places) and places[end] < min(told, bound):
+            while end < len(places) and places[end] < min(shown, bound):
                 end += 1
             if end - served > min(int(level), _WINDOW):
                 break
             taken = end - served
             ready += 1
-        whole = ready == lanes // _BLOCK and told >= begin + lanes and made < beats - 1
+        whole = ready == lanes // _BLOCK and full and made < beats - 1
         fits = row >= 0 and steps[row, _WEIGHTS] <= _BANKS - level
         write = fits and (second or not steps[row, _TWICE])
-        go = mask >= 0 and told - begin <= _FREE_BITS
+        room = told - begin - (lanes if full else 0) <= _FREE_BITS
+        go = mask >= 0 and room
         take = False
         if chunk >= 0:
             row_free = row < 0 or write or steps[chunk, _WEIGHTS] == 0
-            take = bool(row_free and (mask < 0 or go or steps[chunk, _MASK] < 0))
+            mask_free = mask < 0 or go or steps[chunk, _MASK] < 0
+            take = bool(row_free and mask_free and (room or steps[chunk, _DIRECT] == 0))
         if final and not (whole or ready > past or write or go):
             break
 
@@ -268,10 +286,15 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
         final = done
         idle = chunk < 0 and row < 0 and mask < 0
         step = False
-        if at < number:
+        if wait:
+            wait -= 1
+        elif at < number:
             step = bool(idle if steps[at, _KIND] == _HEADER else steps[at, _KIND] != _CHUNK or chunk < 0 or take)
         elif idle:
             done = True
+        if whole or not full:
+            following = (made + 1 + whole) * lanes
+            shown, full = min(told, following), told >= following
         told += mask if go else 0
         level += (steps[row, _WEIGHTS] if write else 0) - taken
         served += taken
@@ -286,11 +309,13 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
         if take:
             row = chunk if steps[chunk, _WEIGHTS] else row
             mask = max(mask, steps[chunk, _MASK])
+            told += steps[chunk, _DIRECT]
             chunk = -1
         if step:
             if steps[at, _KIND] == _CHUNK:
                 chunk = at
             at += 1
+            wait = steps[at, _WAIT] if at < number else 0
     # The beats that are left are filled, the last one but for its flags.
     while made < beats:
         times[made] = cycle + 2

@@ -14,6 +14,7 @@ from hw.weights.mlw_reader import ChunkReader
 from hw.weights.mlw_runs import RunDecoder
 from hw.weights.mlw_weights import WeightLookup
 from hw.weights.ports import COUNT_BITS, Fault, Report, Weights
+from hw.weights.sums import less_one, not_below
 
 __all__ = ["WORD_BITS", "MlwDecoder"]
 
@@ -25,19 +26,20 @@ class MlwDecoder(wiring.Component):
 
     The stages: `ChunkReader` finds where each chunk ends, the only loop; `IndexDecoder` and `RunDecoder` make indices
     and lengths of its remainders a cycle later, which `WeightLookup` and `RunDecoder` make weights and masks of;
-    `Merger` puts them into beats. `ChunkCheck` tells a cycle late what is wrong with a chunk.
+    `Merger` puts them into beats. `ChunkCheck` tells a cycle late what is wrong with a chunk, or two.
 
     *Cycles*, if no one waits: each header of a slice, entry of a palette, chunk and end marker (32 bits at once of
     filling) is a cycle of the reader, which waits two more behind each slice until the stages behind it are empty.
-    So a tensor takes ``chunks + entries + markers + 3 slices + 5`` cycles from its order to its report where chunks
-    stand for up to 32 weights on average, and a cycle for each beat, 32 weights, where they stand for more;
-    `sim.timing_mlw` steps what lies between and is equal to the core for every beat. A chunk has at most 12 indices
-    (8 if they are raw and wider than 5 bits) and stands for at most 64 zeros and weights of runs. If one of those from
-    the seventh on is an entry past the palette's first two, the next chunk with indices waits a cycle. The first beat
-    leaves 7 cycles after the order at the earliest; the last one when the stream is known to be sound.
+    So a tensor takes ``chunks + entries + markers + 3 slices + 6`` cycles from its order to its report where chunks
+    stand for up to 32 weights on average, one more for some chunks (`ChunkReader`), and a cycle for each beat, 32
+    weights, where they stand for more; `sim.timing_mlw` steps what lies between and is equal to the core for every
+    beat. A chunk has at most 12 indices (8 if they are raw and wider than 5 bits) and stands for at most 64 zeros and
+    weights of runs. If one of those from the seventh on is an entry past the palette's first two, the next chunk with
+    indices waits a cycle. The first beat leaves 9 cycles after the order at the earliest; the last one when the stream
+    is known to be sound.
 
-    *Back-pressure*: a beat that waits stops the beats, then the queues (32 weights, 192 bits of masks), then the
-    reader; nothing is lost, and what is queued goes on.
+    *Back-pressure*: a beat that waits stops the beats, then the queues (32 weights, 192 bits of masks and a beat of
+    them), then the reader; nothing is lost, and what is queued goes on.
 
     *Bad streams*: all that golden refuses is reported with golden's position, as is a weight past -128..127 if
     `narrow` is ordered, at its remainder. Then the stream is taken to its last word, the ordered weights are made up
@@ -99,10 +101,17 @@ class MlwDecoder(wiring.Component):
         narrow, some, begin = Signal(reset_less=True), Signal(reset_less=True), Signal()
         beats, tail = Signal(COUNT_BITS - lane_bits, reset_less=True), Signal(lane_bits, reset_less=True)
         order = self.order.payload
+        # Whether few are to come is known a cycle late, which is early enough, as it is told of twice as many as wait.
+        near_bits, near = len(merger.ahead), Signal(reset_less=True)
+        m.d.sync += near.eq(~beats[near_bits:].any())
         with m.If(begin):
-            m.d.sync += [narrow.eq(order.narrow), Cat(tail, beats).eq(order.count - 1), some.eq(order.count != 0)]
+            m.d.sync += [
+                narrow.eq(order.narrow),
+                Cat(tail, beats).eq(less_one(order.count)),
+                some.eq(order.count.any()),
+            ]
         with m.Elif(merger.made & merger.more):
-            m.d.sync += beats.eq(beats - 1)
+            m.d.sync += beats.eq(less_one(beats))
 
         # A chunk's indices and runs go on together, each to its own queue.
         take, loads = Signal(), Signal()
@@ -121,7 +130,7 @@ class MlwDecoder(wiring.Component):
             lookup.store.eq(reader.store),
             lookup.entry.eq(reader.entry),
             lookup.v.eq(reader.v),
-            reader.empty.eq(~runs.valid & ~lookup.valid),
+            reader.empty.eq(~runs.held & ~lookup.valid),
         ]
 
         # What is wrong.
@@ -135,7 +144,7 @@ class MlwDecoder(wiring.Component):
             check.note_fault.eq(reader.note_fault),
             check.note_trace.eq(reader.note_trace),
             reader.bad.eq(check.bad),
-            reader.early.eq(check.early),
+            reader.between.eq(check.between),
             reader.trace.eq(check.trace),
             reader.crossed.eq(check.crossed),
             self.report.payload.fault.eq(check.fault),
@@ -145,11 +154,11 @@ class MlwDecoder(wiring.Component):
         # Masks of more weights than were ordered go nowhere, nor does what comes behind a fault. The last bit's beat is
         # told from the next one to make.
         over, flush, known, equal, above = (Signal(name=name) for name in ("over", "flush", "known", "equal", "above"))
-        last = merger.last[:lane_bits]
+        last, whole = Cat(merger.last[:lane_bits], merger.ahead), Cat(tail, beats[:near_bits])
         m.d.comb += [
-            known.eq(merger.ahead >= 0),
-            equal.eq((merger.ahead == beats) & (last == tail)),
-            above.eq((merger.ahead > beats) | ((merger.ahead == beats) & (last > tail))),
+            known.eq(~merger.ahead[-1]),
+            equal.eq(near & known & (last == whole)),
+            above.eq(near & ~not_below(whole, last)),
             over.eq(known & (~some | above)),
             flush.eq(over | (check.fault != Fault.NONE)),
             reader.over.eq(over),
@@ -162,7 +171,8 @@ class MlwDecoder(wiring.Component):
             merger.weights.eq(lookup.weights),
             merger.writes.eq(lookup.writes & (~flush).replicate(len(lookup.writes))),
             merger.advance.eq(lookup.done & ~flush),
-            merger.count.eq(lookup.number),
+            merger.load.eq(take & loads),
+            merger.count.eq(indices.count),
             lookup.fits.eq(merger.fits | flush),
         ]
 
@@ -170,7 +180,7 @@ class MlwDecoder(wiring.Component):
         m.d.sync += final.eq(reader.done & ~reader.chunk_valid & reader.empty & ~begin)
         m.d.comb += [
             merger.final.eq(final),
-            merger.more.eq(some & (beats != 0)),
+            merger.more.eq(some & (~near | beats[:near_bits].any())),
             merger.tail.eq(tail),
             merger.error.eq(check.fault != Fault.NONE),
         ]

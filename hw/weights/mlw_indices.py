@@ -9,15 +9,12 @@ from golden.weights.mlw_format import RAW_SYMBOLS_WIDE
 from hw.bits import any_of
 from hw.weights.mlw_ports import (
     INDEX_BITS,
-    REMAINDER_BITS,
     SLOTS,
     Chunk,
     SliceRules,
     first_of,
     named,
-    shifted,
 )
-from hw.weights.mlw_sizes import HEAD_BITS, unary_fields
 
 __all__ = ["IndexDecoder"]
 
@@ -69,7 +66,7 @@ class IndexDecoder(wiring.Component):
         with m.Elif(self.take):
             m.d.sync += self.count.eq(chunk.w_count)
 
-        fields = shifted(m, chunk.bits, chunk.base, REMAINDER_BITS, "shifted")
+        fields = chunk.fields
         of_width = [rules.width == width for width in range(_WIDEST + 1)]
         of_shift = [~rules.raw & (rules.wdiv == shift) for shift in range(_SHIFTS)]
         for k in range(SLOTS):
@@ -86,7 +83,7 @@ class IndexDecoder(wiring.Component):
         chunk, rules = self.chunk, self.rules
         unary = Signal()
         m.d.comb += unary.eq(chunk.indices & ~rules.raw)
-        unary0, _, unary1 = unary_fields(m, chunk.bits[:HEAD_BITS], unary, chunk.runs, rules.zdiv == 3)
+        unary0, unary1 = chunk.unary0, chunk.unary1
         twice, waiting = Signal(SLOTS), unary1
         for bit in range(SLOTS):
             m.d.comb += twice[bit].eq(unary0[bit] & waiting[0])

@@ -5,11 +5,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-from hw.bits import any_of, by_count
+from hw.bits import any_of, by_count, picked
 from hw.packet import Packet
 from hw.weights.mlw_ports import LAST_BITS, MASK_BITS, SLOTS, V_BITS, count_ones, named, prefix_counts, rotated
 from hw.weights.ports import Weights
-from hw.weights.sums import not_below
+from hw.weights.sums import difference, less_one, not_below, total
 
 __all__ = ["LANES", "Merger"]
 
@@ -20,13 +20,16 @@ _PARTS = 3
 _RING_BITS = _PARTS * MASK_BITS
 _ROW = 16
 _BLOCK = 8
+_BLOCK_BITS = bits_for(_BLOCK)
 _COUNT_BITS = bits_for(SLOTS)
+_END_BITS = bits_for(_BANKS)
 
 
 class Merger(wiring.Component):
     """Puts weights where masks have ones, up to `lanes` a cycle, 16 of them from the ring.
 
-    Weights lie in a ring of 32, masks in a ring of 192 bits, of which a beat's are in sight. Each 8 lanes whose bits
+    Weights lie in a ring of 32, masks in a ring of 192 bits; a beat's are taken from it in the cycle after, as far as
+    they are known, and are in sight then. Each 8 lanes whose bits
     are all known and whose ones all have their weights become lanes of the beat at once; the beat is whole when all
     are. A butterfly moves the weights: those of a block of lanes lie side by side in the ring, so that each of its
     nodes is told by where they begin.
@@ -35,12 +38,13 @@ class Merger(wiring.Component):
     -------
     begin : In
         Forget everything.
-    weights, writes, advance, count, fits : In, In, In, In, Out
-        Weights that are written, each behind the last row's; that the row is complete with them; weights of the row,
-        and whether the ring has room for them.
+    load, count, fits : In, In, Out
+        A row of so many weights comes next; whether the ring has room for all that came.
+    weights, writes, advance : In
+        Weights that are written, each behind the last row's; that the row is complete with them.
     go, free, last, mask, next_last : In, Out, Out, In, In
-        A mask is taken, if 64 bits are free; its bits from the one after place `last` on, modulo 64, others clear;
-        the place of its last one, not modulo 64.
+        A mask is taken, if 64 bits are free; its bits from the one after place `last` on, modulo 64; the place of
+        its last one, not modulo 64, behind which bits may be set.
     final, fill : In
         No mask comes any more; what is missing are zeros: a beat every cycle.
     more, tail, error : In
@@ -50,7 +54,7 @@ class Merger(wiring.Component):
     made : Out
         A beat is made.
     idle : Out
-        Nothing moves, nor would it if the sink took all.
+        Nothing leaves, nor would it if the sink took all.
     o : Out(stream of Packet(Weights))
     """
 
@@ -63,7 +67,7 @@ class Merger(wiring.Component):
         self._ahead_bits = bits_for(_RING_BITS // lanes - 1) + 1
         super().__init__(
             {
-                **dict.fromkeys(("begin", "advance", "go", "final", "fill", "more", "error"), In(1)),
+                **dict.fromkeys(("begin", "load", "advance", "go", "final", "fill", "more", "error"), In(1)),
                 "weights": In(data.ArrayLayout(signed(V_BITS), SLOTS)),
                 "writes": In(SLOTS),
                 "count": In(_COUNT_BITS),
@@ -82,13 +86,14 @@ class Merger(wiring.Component):
         lanes, blocks, o = self._lanes, self._lanes // _BLOCK, self.o
         free = Signal()
         m.d.comb += free.eq(~o.valid | o.ready)
-        sight, full = self._masks(m)
+        sight, full, totals = self._masks(m)
 
         # Which of its blocks have their weights.
-        end, first = (Signal(bits_for(_BANKS), name=name, reset_less=True) for name in ("end", "first"))
-        level = named(m, (end - first)[: len(end)], "level")
+        end, all_end, first = (Signal(_END_BITS, name=name, reset_less=True) for name in ("end", "all_end", "first"))
+        level = named(m, difference(end, first, _END_BITS), "level")
+        wanted = named(m, difference(all_end, first, _END_BITS), "wanted")
         past, serves, served = Signal(blocks, reset_less=True), Signal(), Signal(blocks)
-        ranks = self._ranks(m, sight & Cat(~bit.replicate(_BLOCK) for bit in past))
+        ranks = self._ranks(m, sight, totals, past)
         ends = [ranks[lane] for lane in range(_BLOCK, lanes + 1, _BLOCK)]
         plenty = level[ceil_log2(_WINDOW) :].any()
         enough = [self._enough(rank, level, plenty) for rank in ends]
@@ -96,8 +101,8 @@ class Merger(wiring.Component):
             serves.eq(free & ~self.fill),
             served.eq(Cat(enough) & (full | self.final.replicate(blocks))),
             self.made.eq(free & (self.fill | (full[-1] & served[-1] & self.more))),
-            self.idle.eq(free & ~self.made & ~(served & ~past).any() & ~self.advance & ~self.go),
-            self.fits.eq(self.count <= _BANKS - level),
+            self.idle.eq(free & ~self.made & ~(served & ~past).any()),
+            self.fits.eq(~wanted[-1] | ~wanted[:-1].any()),
         ]
 
         # Lanes that are not served are zeros from the beat's first turn on, or from the first that fills.
@@ -129,29 +134,33 @@ class Merger(wiring.Component):
         then = [first, *((first + rank)[: len(first)] for rank in ends)]
         turns = named(m, served & serves.replicate(blocks), "turns")
         with m.If(self.begin):
-            m.d.sync += [Cat(first, end, past).eq(0), fresh.eq(1)]
+            m.d.sync += [Cat(first, end, all_end, past).eq(0), fresh.eq(1)]
         with m.Else():
+            with m.If(self.load):
+                m.d.sync += all_end.eq(total(all_end, self.count, _END_BITS))
             with m.If(self.advance):
-                m.d.sync += end.eq(end + self.count)
+                m.d.sync += end.eq(all_end)
             m.d.sync += [
                 first.eq(by_count(then, turns)),
                 past.eq((past | turns) & ~(self.made & ~self.fill).replicate(blocks)),
             ]
         return m
 
-    def _masks(self, m: Module) -> tuple[Value, Value]:
-        """The known bits of the beat in sight, and which blocks of them are known all."""
+    def _masks(self, m: Module) -> tuple[Value, Value, list[Value]]:
+        """The known bits of the beat in sight, which blocks of them are known all, and ones of each block."""
         lanes, lane_bits = self._lanes, ceil_log2(self._lanes)
         ring = [Signal(name=f"mask_{k}", reset_less=True) for k in range(_RING_BITS)]
         last, part = Signal(LAST_BITS - 1, reset_less=True), Signal(_PARTS, reset_less=True)
         turn, ahead = Signal(range(_RING_BITS // lanes), reset_less=True), Signal.like(self.ahead, reset_less=True)
-        behind, wide = Signal(), Signal()
+        behind, wide, most = Signal(), Signal(), (_RING_BITS - MASK_BITS) // lanes
+        full = Signal(lanes // _BLOCK, name="full", reset_less=True)
         m.d.comb += [
             self.last.eq(last),
             self.ahead.eq(ahead),
-            behind.eq(ahead[-1]),
-            wide.eq(~behind & (ahead != 0)),
-            self.free.eq(behind | (ahead < (_RING_BITS - MASK_BITS) // lanes)),
+            # Of the beat that the ring shows: the one in sight or, behind one that is known, the next.
+            behind.eq(ahead[-1] | (full[-1] & ~ahead.any())),
+            wide.eq(~ahead[-1] & Mux(full[-1], ahead[1:].any(), ahead.any())),
+            self.free.eq(ahead[-1] | (ahead < most) | ((ahead == most) & full[-1])),
         ]
         # A mask's bits lie in the part of the ring that the last one's end in, and from that part's beginning on in the
         # next.
@@ -161,23 +170,43 @@ class Merger(wiring.Component):
                 with m.If(self.go & Mux(above, part[number], part[number - 1])):
                     m.d.sync += ring[number * MASK_BITS + k].eq(self.mask[k])
         new = self.next_last
+        beats = [Cat(ring[at : at + lanes]) for at in range(0, _RING_BITS, lanes)]
+        shown = any_of([bits & (turn == k).replicate(lanes) for k, bits in enumerate(beats)])
+        known = named(m, Cat(wide | (~behind & (last[:lane_bits] >= lane)) for lane in range(lanes)), "known")
+        bits, starts = named(m, shown & known, "bits"), range(0, lanes, _BLOCK)
+        counted = [count_ones(m, list(bits[at : at + _BLOCK]), f"block_{at}") for at in starts]
+
+        # The beat in sight, and with the number of its ones. Once all of it is known, the ring shows the next one.
+        sight = Signal(lanes, name="sight", reset_less=True)
+        totals = [Signal(_BLOCK_BITS, name=f"total_{at}", reset_less=True) for at in starts]
+        looks, goes = Signal(), Signal()
+        m.d.comb += [
+            looks.eq(~full[-1] | (self.made & ~self.fill)),
+            goes.eq(self.made & ~self.fill),
+            looks.eq(~full[-1] | goes),
+        ]
+        with m.If(looks):
+            m.d.sync += [sight.eq(bits), full.eq(Cat(known[at + _BLOCK - 1] for at in starts))]
+            m.d.sync += [ones.eq(count) for ones, count in zip(totals, counted, strict=True)]
+        # Worked out for all cases: which it is comes late.
+        held = Cat(last[lane_bits:], Const(0, len(ahead)))[: len(ahead)]
+        begun = [named(m, difference(ahead, held, len(ahead)), "begun")]
+        begun.insert(0, named(m, less_one(begun[0]), "begun_less"))
+        for number in range(1, 1 << (len(new) - lane_bits)):
+            begun.append(named(m, total(begun[1], Const(number), len(ahead)), f"begun_{number}"))
+        gains = [picked(begun[goes : goes - 1 or None], new[lane_bits:]) for goes in (1, 0)]
+        now = [Mux(self.go, gain, stay) for gain, stay in zip(gains, (ahead, less_one(ahead)), strict=True)]
         with m.If(self.begin):
-            m.d.sync += [last.eq(-1), part.eq(1 << _PARTS - 1), turn.eq(0), ahead.eq(-1)]
+            m.d.sync += [last.eq(-1), part.eq(1 << _PARTS - 1), turn.eq(0), ahead.eq(-1), full.eq(0)]
         with m.Else():
             with m.If(self.go):
                 m.d.sync += last.eq(new)
                 with m.If(new[-1]):
                     m.d.sync += part.eq(part.rotate_left(1))
-            leaves = self.made & ~self.fill
-            with m.If(leaves):
+            with m.If(looks & known[-1]):
                 m.d.sync += turn.eq(Mux(turn == _RING_BITS // lanes - 1, 0, turn + 1))
-            gained = Mux(self.go, new[lane_bits:] - last[lane_bits:], 0)
-            now = named(m, (ahead + gained)[: len(ahead)], "now")
-            m.d.sync += ahead.eq(Mux(leaves, now - 1, now))
-        beats = [Cat(ring[at : at + lanes]) for at in range(0, _RING_BITS, lanes)]
-        shown = any_of([bits & (turn == k).replicate(lanes) for k, bits in enumerate(beats)])
-        known = named(m, Cat(wide | (~behind & (last[:lane_bits] >= lane)) for lane in range(lanes)), "known")
-        return named(m, shown & known, "sight"), Cat(known[lane] for lane in range(_BLOCK - 1, lanes, _BLOCK))
+            m.d.sync += ahead.eq(Mux(goes, now[1], now[0]))
+        return sight, full, totals
 
     def _banks(self, m: Module, end: Value) -> list[Value]:
         """The ring of weights."""
@@ -196,11 +225,11 @@ class Merger(wiring.Component):
         low = plenty | not_below(level[:bits], rank[:bits])
         return low if len(rank) <= bits else Mux(rank[bits:].any(), plenty & (rank == _WINDOW), low)
 
-    def _ranks(self, m: Module, sight: Value) -> list[Value]:
-        """Ones before each lane, and all: of each block alone, and of all blocks before."""
+    def _ranks(self, m: Module, sight: Value, totals: list[Value], past: Value) -> list[Value]:
+        """Ones before each lane, and all, but for blocks that are past: of each block alone, and of all before."""
         starts = range(0, self._lanes, _BLOCK)
-        totals = [count_ones(m, list(sight[at : at + _BLOCK]), f"block_{at}") for at in starts]
-        bases = [Const(0, 1), *self._sums(m, totals, "base")]
+        left = [ones & (~gone).replicate(_BLOCK_BITS) for ones, gone in zip(totals, past, strict=True)]
+        bases = [Const(0, 1), *self._sums(m, left, "base")]
         ranks = []
         for at, base in zip(starts, bases, strict=False):
             inner = prefix_counts(m, list(sight[at : at + _BLOCK - 1]), f"inner_{at}")
@@ -214,7 +243,7 @@ class Merger(wiring.Component):
         half = (len(values) + 1) // 2
         low, high = self._sums(m, values[:half], f"{name}l"), self._sums(m, values[half:], f"{name}h")
         sums = [(low[-1] + value)[: bits_for(_BLOCK * (half + k + 1))] for k, value in enumerate(high)]
-        return low + [named(m, total, f"{name}_{k}") for k, total in enumerate(sums)]
+        return low + [named(m, value, f"{name}_{k}") for k, value in enumerate(sums)]
 
     def _route(self, m: Module, banks: list[Value], first: Value, ranks: list[Value], lights: Value) -> list[Value]:
         """Weight ``first + ranks[l]`` of the ring for each lane l of `lights`, zero for others."""

@@ -9,12 +9,11 @@ from hw.bits import any_of
 from hw.weights.ports import COUNT_BITS
 
 __all__ = [
-    "CHUNK_BITS",
+    "FIELDS_BITS",
     "INDEX_BITS",
     "LAST_BITS",
     "MASK_BITS",
     "OFFSET_BITS",
-    "REMAINDER_BITS",
     "SLOTS",
     "V_BITS",
     "Chunk",
@@ -35,14 +34,12 @@ SLOTS = UNARY_BITS
 """Most indices, and most runs, of a chunk."""
 OFFSET_BITS = 7
 """Bits of a place within a chunk or header."""
-REMAINDER_BITS = 72
-"""Most bits of a chunk's remainders of indices: 8 of 9 bits."""
 V_BITS = 9
 """Bits of a v, and of a signed weight."""
 INDEX_BITS = V_BITS + 1
 """Bits of an index, the highest of which says that it is past all that are legal."""
-CHUNK_BITS = 120
-"""Most bits of a chunk: three unary fields, 12 remainders of 5 bits and 12 of 2 (or 8 of 3)."""
+FIELDS_BITS = 96
+"""Most bits of a chunk's remainders: 8 of 9 bits of indices, and 12 of 2 (or 8 of 3) of runs."""
 MASK_BITS = 64
 """Most weights that the runs of a chunk stand for: 8 bits of 8, or 12 of 4."""
 LAST_BITS = 7
@@ -70,10 +67,12 @@ class SliceRules(data.StructLayout):
 
 
 class Chunk(data.StructLayout):
-    """A chunk, its first bit at bit 0, and what the reader knows of it.
+    """A chunk, and what the reader knows of it.
 
     `indices`, `runs`: it carries such. `leads`: the first chunk of a slice whose first weight stands before the first
-    run. `base`, `middle`: where the remainders of indices begin, and those of runs. `w_count`, `z_count`: symbols
+    run. `unary0`, `z_unary`, `unary1`: WUNARY0, ZUNARY and WUNARY1: fields that are not there and bits past ZUNARY are
+    zero; past WUNARY1 follows more. `base`: where they end. `fields`: what follows: the remainders of indices, `w_bits`
+    in all, and those of runs. `w_count`, `z_count`: symbols
     whose quotients end here; `w_done`, `z_done`: they are the slice's last. `cut`: the stream ends within. `place`,
     `crossed`: position of its first bit in a word, and whether that word is the one before the reader's.
     """
@@ -81,7 +80,8 @@ class Chunk(data.StructLayout):
     def __init__(self, place_bits: int) -> None:
         flags = dict.fromkeys(("indices", "runs", "leads", "w_done", "z_done", "cut", "crossed"), 1)
         counts = dict.fromkeys(("w_count", "z_count"), bits_for(SLOTS))
-        fields = {"bits": CHUNK_BITS, "base": bits_for(3 * SLOTS), "middle": OFFSET_BITS, "place": place_bits}
+        bits = {**dict.fromkeys(("unary0", "z_unary", "unary1"), SLOTS), "fields": FIELDS_BITS}
+        fields = {**bits, "base": bits_for(3 * SLOTS), "w_bits": OFFSET_BITS, "place": place_bits}
         super().__init__({**fields, **flags, **counts})
 
 

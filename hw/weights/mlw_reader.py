@@ -3,28 +3,35 @@
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.utils import bits_for, ceil_log2
 
 from golden.weights.mlw_format import HEADER_BITS, MARKER_BITS, PALETTE_BITS, PALETTE_ENTRIES
 from hw.packet import Packet
 from hw.weights.mlw_header import FILL_BITS, HeaderFields
-from hw.weights.mlw_ports import CHUNK_BITS, V_BITS, Chunk, SliceRules, Trace, first_one, shifted, times
+from hw.weights.mlw_ports import SLOTS, V_BITS, Chunk, SliceRules, Trace, first_one, named, shifted, times
 from hw.weights.mlw_sizes import HEAD_BITS, ChunkSizer
 from hw.weights.ports import POSITION_BITS, Fault
+from hw.weights.sums import carry_save, less_one, more_one, total
 
 __all__ = ["ChunkReader"]
 
 _WDIV_PLACE, _PALETTE_PLACE = 18, 22
+_NEAR_BITS = 6
+_MARK_BITS = bits_for(SLOTS)
+_SIGHT_BITS = HEAD_BITS + (1 << _NEAR_BITS) - 1
 # What `ChunkSizer` tells of a chunk while it is read, and while `chunk` holds it.
-_TOLD = ("indices", "runs", "base", "middle")
+_TOLD = ("unary0", "z_unary", "unary1", "indices", "runs", "base", "w_bits")
 _TOLD_LATER = ("w_count", "z_count", "w_done", "z_done")
 
 
 class ChunkReader(wiring.Component):
     """Reads a stream, one chunk, header, palette entry or end marker per cycle.
 
-    The loop: the window's place -> unary fields -> bits of the chunk -> next place, and numbers of symbols that end ->
-    which fields the next chunk has. Nothing else is in it: remainders wait in `chunk` for the stages behind.
+    The loop: a chunk's first bits -> bits of its unary fields -> the next one's first bits, and numbers of symbols that
+    end -> which fields the next chunk has, and remainders. The words' bits from the chunk's place on, which is known a
+    cycle before, are moved down by the unary fields, then by the remainders: what is left are the next first bits. If
+    the remainders are more than 63 bits, or reach past the words in sight, these take a cycle more; so they do at a
+    stream's beginning, and in a slice with runs in front of a chunk that has none before they are all read.
 
     A header waits until the stages behind are empty, since they read `rules`, and know then whether the slice before
     fitted. After a fault, theirs or its own, the reader takes words up to the tensor's last.
@@ -44,12 +51,12 @@ class ChunkReader(wiring.Component):
         No stage behind holds anything of the chunks before.
     over, missing : In
         The slices so far have more weights than were ordered, or fewer.
-    bad, early : In
-        Something was wrong with the last chunk that was taken; but for its indices, which are no more if `empty`.
+    bad, between : In
+        Something was wrong with one of the last chunks that were taken; and since then one was that crosses words.
     watch, note, note_fault, note_trace : Out
         Faults are still looked for; one is seen here.
     trace, crossed : In
-        Where the fault is; if `crossed`, in the word before that of the next chunk.
+        Where the fault is; if `crossed`, in the word before that of the chunk that followed.
     rules : Out
     store, entry, v : Out
         Entry `entry` of the palette becomes `v`.
@@ -68,7 +75,7 @@ class ChunkReader(wiring.Component):
                 **dict.fromkeys(("begin", "take", "empty", "over", "missing"), In(1)),
                 "chunk_valid": Out(1),
                 "chunk": Out(Chunk(self._place_bits)),
-                **dict.fromkeys(("bad", "early", "crossed"), In(1)),
+                **dict.fromkeys(("bad", "between", "crossed"), In(1)),
                 "trace": In(Trace(self._place_bits)),
                 **dict.fromkeys(("watch", "note"), Out(1)),
                 "note_fault": Out(Fault),
@@ -94,55 +101,77 @@ class ChunkReader(wiring.Component):
 
         m.d.comb += [self.chunk[name].eq(getattr(sizer, name)) for name in _TOLD_LATER]
 
-        # Two words in sight: one is held, the other waits at the port. `place` is that of the bit before the next.
-        low, low_last = Signal(word_bits, reset_less=True), Signal()
-        place, word = Signal(place_bits), Signal(POSITION_BITS - place_bits, reset_less=True)
-        sight, here, counts = Signal(CHUNK_BITS), Signal(), Signal()
-        next_chunk = Signal(place_bits + 1)
-        length, behind, step = Signal(6), Signal(place_bits + 1), Signal()
+        # Two words in sight: one is held, the other waits at the port. `place` is that of the bit before the next, and
+        # `head` holds what follows, if it is `seen`: it is looked up as the place is worked out, and not behind it, but
+        # for the few places that lie too far behind.
+        low, low_last = Signal(word_bits, name="low", reset_less=True), Signal(name="low_last", reset_less=True)
+        place = Signal(place_bits, name="place", reset_less=True)
+        word = Signal(POSITION_BITS - place_bits, name="word", reset_less=True)
+        head, seen = Signal(HEAD_BITS, name="head", reset_less=True), Signal(name="seen")
+        here, looks, counts = Signal(), Signal(), Signal(name="counts", reset_less=True)
+        length, step = Signal(bits_for(HEAD_BITS)), Signal()
         crosses, chunk_step, drain = Signal(), Signal(), Signal()
+        goes, drains = Signal(), Signal()
+        window = shifted(m, Cat(low[1:], self.i.payload.data), place, HEAD_BITS + _SIGHT_BITS, "window")
+        fields = shifted(m, window, sizer.base, _SIGHT_BITS, "fields")
+        remainders = sizer.remainders
+        next_head = shifted(m, fields, remainders[:_NEAR_BITS], HEAD_BITS, "next_head")
+        near = ~remainders[_NEAR_BITS:].any() & ~(place[3:].all() & remainders[3:_NEAR_BITS].all())
         m.d.comb += [
-            sight.eq(shifted(m, Cat(low[1:], self.i.payload.data), place, CHUNK_BITS, "window")),
-            here.eq(low_last | self.i.valid),
+            looks.eq(low_last | self.i.valid),
+            here.eq(looks & seen),
             sizer.place.eq(place),
-            next_chunk.eq(sizer.behind),
-            crosses.eq(next_chunk[-1]),
-            behind.eq(place + length),
-            self.i.ready.eq(~low_last & (drain | (step & behind[-1]) | (chunk_step & crosses))),
+            sizer.other.eq(length),
+            crosses.eq(sizer.behind[-1]),
+            # Behind the last word none is needed; before it a step sees one.
+            goes.eq(~low_last & (chunk_step | step)),
+            drains.eq(~low_last & drain),
+            self.i.ready.eq((goes & crosses) | drains),
         ]
         # Behind a stream's last bit the place says nothing: its last chunk is known to be cut.
-        with m.If(chunk_step):
-            m.d.sync += place.eq(next_chunk)
-        with m.Elif(step):
-            m.d.sync += place.eq(behind)
-        with m.If(self.i.ready & self.i.valid):
-            m.d.sync += [low.eq(self.i.payload.data), low_last.eq(self.i.payload.last)]
-        m.d.sync += counts.eq(self.i.ready & self.i.valid & ~drain)
+        with m.If(chunk_step | step):
+            m.d.sync += [place.eq(sizer.behind), seen.eq(near)]
+        with m.Elif(looks):
+            m.d.sync += seen.eq(1)
+        with m.If(chunk_step | step | ~seen):
+            m.d.sync += head.eq(next_head)
+        with m.If((goes & crosses) | (drains & self.i.valid)):
+            m.d.sync += low.eq(self.i.payload.data)
+        with m.If((goes & crosses) | (drains & self.i.valid) | self.begin):
+            m.d.sync += low_last.eq(self.i.payload.last & ~self.done)
+        m.d.sync += counts.eq(goes & crosses)
         # Words are counted a cycle late; after a fault, back to its own.
-        back, on, ahead, latest = Signal(), Signal(), Signal(reset_less=True), Signal(reset_less=True)
+        back, on = Signal(), Signal()
+        ahead, latest, between = (Signal(name=name, reset_less=True) for name in ("ahead", "latest", "between_before"))
         with m.If(counts | back | on):
-            turned = back.replicate(len(word))
-            m.d.sync += word.eq(((word ^ turned) + 1)[: len(word)] ^ turned)
+            m.d.sync += word.eq(Mux(back, less_one(word), more_one(word)))
 
         def cut(bits: Value | int) -> Value:
             """Whether the stream ends within the next `bits` bits."""
             return low_last & (~place < bits)
 
-        # A fault is noted, then its offset is worked out, then its position.
+        # A fault is noted, then its place among the marks is worked out, then its offset, then its position.
         offset = Signal(place_bits + 1, reset_less=True)
         m.d.comb += self.position.eq(Cat(offset[:place_bits], word))
+
+        trace = self.trace
+        mark = first_one(m, trace.marks, "mark")
+        marked = times(m, offset[:_MARK_BITS], Mux(trace.strides, rules.width, 1), 9, "marked")
+        rows = carry_save(m, [trace.place, trace.origin, marked], place_bits + 1)
 
         def fail(kind: Fault, where: int, marks: Value | int = 0) -> None:
             m.d.comb += [self.note.eq(1), self.note_fault.eq(kind), self.note_trace.place.eq(place)]
             m.d.comb += [self.note_trace.origin.eq(where), self.note_trace.marks.eq(marks)]
-            m.next = "Offset"
+            m.next = "Mark"
 
+        chunks, entries = Signal(), Signal()
         m.d.comb += [
-            header.sight.eq(sight),
+            header.sight.eq(head),
             header.place.eq(place),
             header.before.eq(rules),
             sizer.rules.eq(rules),
-            sizer.head.eq(sight[:HEAD_BITS]),
+            sizer.head.eq(head),
+            sizer.live.eq(chunks & seen),
             sizer.symbols.eq(header.symbols),
             sizer.palette.eq(header.palette),
         ]
@@ -151,11 +180,17 @@ class ChunkReader(wiring.Component):
             Signal(name=n, reset_less=True) for n in ("fresh", "closed", "starts_with_run")
         )
         v_mask = Cat(Const(3, 2), *(rules.entry_bits > bit for bit in range(2, V_BITS)))
-        m.d.comb += [self.v.eq(sight[:V_BITS] & v_mask)]
+        m.d.comb += [self.v.eq(head[:V_BITS] & v_mask)]
+        # What is read but for chunks; worked out before it is known whether it is read.
+        filling = Mux(header.filled & ~cut(FILL_BITS), FILL_BITS, header.marker_bits)
+        head_bits = Mux(header.palette, HEADER_BITS + PALETTE_BITS, HEADER_BITS)
+        at_header = named(m, Mux(header.ends, filling, head_bits), "at_header")
+        other = Mux(entries, rules.entry_bits, at_header)
+        m.d.comb += length.eq(other & (seen & ~chunks).replicate(len(length)))
         # A chunk that is bad does not keep the next ones from going on: that would take too long to know.
-        chunks, stepped = Signal(), Signal(reset_less=True)
+        stepped = Signal(reset_less=True)
         m.d.comb += [
-            chunk_step.eq(chunks & here & (~self.chunk_valid | self.take)),
+            chunk_step.eq(chunks & here & sizer.sure & (~self.chunk_valid | self.take)),
             sizer.step.eq(chunk_step),
         ]
         m.d.sync += stepped.eq(chunk_step)
@@ -164,7 +199,7 @@ class ChunkReader(wiring.Component):
         with m.If(chunk_step):
             m.d.sync += [
                 self.chunk_valid.eq(1),
-                chunk.bits.eq(sight),
+                chunk.fields.eq(fields),
                 chunk.place.eq(place),
                 chunk.crossed.eq(crosses & ~low_last),
                 chunk.cut.eq(low_last & crosses),
@@ -173,19 +208,19 @@ class ChunkReader(wiring.Component):
             ]
 
         def fail_chunk() -> None:
-            m.d.sync += ahead.eq(self.chunk_valid & chunk.crossed)
+            m.d.sync += [ahead.eq(self.chunk_valid & chunk.crossed), between.eq(self.between)]
             m.next = "Stop"
 
         with m.FSM():
             with m.State("Idle"):
                 m.d.comb += self.done.eq(1)
                 with m.If(self.begin):
-                    m.d.sync += [place.eq(-1), word.eq(-1), low_last.eq(0), fresh.eq(1)]
-                    m.d.sync += Cat(counts, closed, self.chunk_valid).eq(0)
+                    m.d.sync += [place.eq(-1), word.eq(-1), fresh.eq(1)]
+                    m.d.sync += Cat(counts, closed, between, self.chunk_valid, seen).eq(0)
                     m.next = "Header"
             with m.State("Header"):
                 m.d.comb += self.watch.eq(1)
-                with m.If(self.empty & ~self.chunk_valid & ~self.early):
+                with m.If(self.empty & ~self.chunk_valid & ~self.bad):
                     with m.If(self.over):
                         fail(Fault.OVERRUN, 0)
                     with m.Elif(low_last & place.all()):
@@ -197,7 +232,6 @@ class ChunkReader(wiring.Component):
                         with m.If(cut(MARKER_BITS)):
                             fail(Fault.SHORT, 0)
                         with m.Elif(header.ends):
-                            m.d.comb += [length.eq(Mux(header.filled & ~cut(FILL_BITS), FILL_BITS, header.marker_bits))]
                             with m.If(header.hole.any()):
                                 fail(Fault.CODE, 0, header.hole)
                             with m.Else():
@@ -214,11 +248,7 @@ class ChunkReader(wiring.Component):
                         with m.Elif(header.palette & cut(HEADER_BITS + PALETTE_BITS)):
                             fail(Fault.SHORT, HEADER_BITS)
                         with m.Else():
-                            m.d.comb += [
-                                length.eq(Mux(header.palette, HEADER_BITS + PALETTE_BITS, HEADER_BITS)),
-                                step.eq(1),
-                            ]
-                            m.d.comb += sizer.load.eq(1)
+                            m.d.comb += [step.eq(1), sizer.load.eq(1)]
                             m.d.sync += [rules.eq(header.rules), last_entry.eq(header.size), entry.eq(0)]
                             m.d.sync += [Cat(fresh, closed).eq(0), starts_with_run.eq(header.palette)]
                             with m.If(header.palette & (header.size != 0)):
@@ -228,7 +258,7 @@ class ChunkReader(wiring.Component):
                 with m.Elif(self.bad):
                     fail_chunk()
             with m.State("Palette"):
-                m.d.comb += length.eq(rules.entry_bits)
+                m.d.comb += entries.eq(1)
                 with m.If(here):
                     with m.If(cut(rules.entry_bits)):
                         fail(Fault.SHORT, 0)
@@ -250,11 +280,13 @@ class ChunkReader(wiring.Component):
                 m.d.comb += back.eq(ahead)
                 m.d.sync += [ahead.eq(latest), latest.eq(0)]
                 with m.If(~latest):
-                    m.next = "Offset"
+                    m.next = "Mark"
+            with m.State("Mark"):
+                m.d.sync += offset.eq(mark)
+                m.d.comb += back.eq(between)
+                m.next = "Offset"
             with m.State("Offset"):
-                trace = self.trace
-                marked = times(m, first_one(m, trace.marks, "mark"), Mux(trace.strides, rules.width, 1), 9, "marked")
-                m.d.sync += offset.eq(trace.place + ((trace.origin + marked) + 1))
+                m.d.sync += offset.eq(total(*rows, place_bits + 1, 1))
                 m.d.comb += back.eq(self.crossed)
                 m.next = "Fail"
             with m.State("Fail"):

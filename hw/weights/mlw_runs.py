@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from hw.bits import any_of
+from hw.bits import any_of, picked
 from hw.weights.mlw_ports import (
     LAST_BITS,
     MASK_BITS,
@@ -17,13 +17,12 @@ from hw.weights.mlw_ports import (
     named,
     prefix_counts,
     shifted,
-    times,
 )
-from hw.weights.mlw_sizes import HEAD_BITS, unary_fields
 
 __all__ = ["RunDecoder"]
 
 _FIELD_BITS = 24
+_GROUP = 3
 _COUNT_BITS = bits_for(SLOTS)
 _MARK_BITS = bits_for(MASK_BITS - 1)
 
@@ -34,7 +33,7 @@ class RunDecoder(wiring.Component):
     A bit of ZUNARY that is set is ``2**zdiv`` zeros, whether its run ends in this chunk or not; one that is clear is as
     many zeros as the remainder says and the weight that follows. So a chunk is at most `MASK_BITS` weights, and nothing
     is carried. Bits and remainders are put side by side in the chunk after; lengths are added up, and become a mask, in
-    the cycle after.
+    the cycle after. In a slice without runs a mask goes on as its chunk is taken.
 
     Members
     -------
@@ -63,7 +62,7 @@ class RunDecoder(wiring.Component):
                 "rules": In(SliceRules()),
                 **dict.fromkeys(("take", "begin", "go"), In(1)),
                 "ones": In(_COUNT_BITS),
-                **dict.fromkeys(("ready", "valid"), Out(1)),
+                **dict.fromkeys(("ready", "valid", "held"), Out(1)),
                 "z_bits": Out(bits_for(_FIELD_BITS)),
                 "mask": Out(MASK_BITS),
                 "last": In(LAST_BITS - 1),
@@ -75,9 +74,8 @@ class RunDecoder(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         chunk, rules = self.chunk, self.rules
-        unary, coarse = Signal(), Signal()
-        m.d.comb += [unary.eq(chunk.indices & ~rules.raw), coarse.eq(rules.zdiv == 3)]
-        _, bits, _ = unary_fields(m, chunk.bits[:HEAD_BITS], unary, chunk.runs, coarse)
+        bits, coarse = chunk.z_unary, Signal()
+        m.d.comb += coarse.eq(rules.zdiv == 3)
 
         # Which bits of ZUNARY end a run, and after which of them a weight follows.
         field = Cat(chunk.runs & (~coarse if k >= 8 else 1) for k in range(SLOTS))
@@ -92,41 +90,46 @@ class RunDecoder(wiring.Component):
             ]
         kept_valid, kept_count = Signal(), Signal(_COUNT_BITS)
         kept = Signal(data.StructLayout(dict.fromkeys(("bits", "ends", "follows"), SLOTS)), reset_less=True)
+        # How many runs end before each group of bits.
+        groups = [Signal.like(before[at], name=f"ended_{at}", reset_less=True) for at in range(0, SLOTS, _GROUP)]
         with m.If(self.begin):
             m.d.sync += [kept_valid.eq(0), kept_count.eq(0)]
         with m.Elif(self.take):
             m.d.sync += [kept_valid.eq(chunk.runs), kept_count.eq(chunk.z_count)]
             m.d.sync += [kept.bits.eq(bits), kept.ends.eq(ends), kept.follows.eq(follows)]
+            m.d.sync += [ended.eq(count) for ended, count in zip(groups, before[::_GROUP], strict=False)]
 
         # Side by side with their remainders.
-        m.d.comb += self.z_bits.eq(times(m, kept_count, rules.zdiv, 3, "z_bits"))
-        remainders = self._spread(m, shifted(m, chunk.bits, chunk.middle, _FIELD_BITS, "fields"), kept.ends)
+        fields = shifted(m, chunk.fields, chunk.w_bits, _FIELD_BITS, "fields")
+        remainders = self._spread(m, fields, kept.ends, groups)
         valid = Signal()
         follows = Signal(SLOTS, reset_less=True)
         lengths = [Signal(4, name=f"length_{k}", reset_less=True) for k in range(SLOTS)]
-        arrives = Mux(rules.runs, kept_valid | chunk.leads, self.ones != 0)
-        m.d.comb += [self.ready.eq(~arrives | ~valid | self.go), self.valid.eq(valid)]
+        arrives = rules.runs & (kept_valid | chunk.leads)
+        direct, marks, next_last = Signal(), Signal(MASK_BITS), Signal(LAST_BITS)
+        m.d.comb += [
+            direct.eq(~rules.runs & (self.ones != 0)),
+            self.ready.eq(~(arrives | direct) | (rules.runs & ~valid) | self.go),
+            self.held.eq(valid),
+            self.valid.eq(valid | (self.take & direct)),
+            self.mask.eq(marks | (~rules.runs).replicate(MASK_BITS)),
+            self.next_last.eq(Mux(rules.runs, next_last, self.last + self.ones)),
+        ]
         with m.If(self.begin):
             m.d.sync += valid.eq(0)
         with m.Elif(self.take & arrives):
-            alone = Signal(SLOTS)
-            m.d.comb += alone.eq(Mux(chunk.leads, 1, Cat(self.ones > k for k in range(SLOTS))))
-            from_runs = rules.runs & ~chunk.leads
-            m.d.sync += [
-                valid.eq(1),
-                follows.eq(Mux(from_runs, kept.follows, alone)),
-            ]
+            m.d.sync += [valid.eq(1), follows.eq(Mux(chunk.leads, 1, kept.follows))]
             unit = Cat(rules.zdiv >= 1, rules.zdiv >= 2, coarse)
             for k in range(SLOTS):
                 zeros = remainders[k] | (unit & kept.bits[k].replicate(3))
-                counts = Mux(from_runs, kept.bits[k] | kept.follows[k], alone[k])
-                m.d.sync += lengths[k].eq((zeros & from_runs.replicate(3)) + counts)
+                length = zeros + (kept.bits[k] | kept.follows[k])
+                m.d.sync += lengths[k].eq(Mux(chunk.leads, k == 0, length))
         with m.Elif(self.go):
             m.d.sync += valid.eq(0)
-        self._masks(m, lengths, follows)
+        self._masks(m, lengths, follows, marks, next_last)
         return m
 
-    def _masks(self, m: Module, lengths: list[Value], follows: Value) -> None:
+    def _masks(self, m: Module, lengths: list[Value], follows: Value, mask: Signal, next_last: Signal) -> None:
         """The mask of lengths that are added up from the last mask's last bit on."""
         lasts = self._sums(m, [self.last, *lengths], "last")[1:]
         marks = []
@@ -134,22 +137,25 @@ class RunDecoder(wiring.Component):
             low = [last[:3] == n for n in range(8)]
             high = [(last[3:_MARK_BITS] == n) & follows[k] for n in range(8)]
             marks.append((named(m, Cat(low), f"low_{k}"), named(m, Cat(high), f"high_{k}")))
-        m.d.comb += self.next_last.eq(lasts[-1])
+        m.d.comb += next_last.eq(lasts[-1])
         for place in range(MASK_BITS):
-            m.d.comb += self.mask[place].eq(any_of([low[place & 7] & high[place >> 3] for low, high in marks]))
+            m.d.comb += mask[place].eq(any_of([low[place & 7] & high[place >> 3] for low, high in marks]))
 
-    def _spread(self, m: Module, fields: Value, ends: Value) -> list[Value]:
-        """The remainder of each bit that ends a run, 0 of others."""
+    def _spread(self, m: Module, fields: Value, ends: Value, groups: list[Value]) -> list[Value]:
+        """The remainder of each bit that ends a run, 0 of others; `groups` tell how many are before each group."""
         zdiv = self.rules.zdiv
         waiting = []
         for k in range(SLOTS):
             options = [fields[w * k :][:w] & (zdiv == w).replicate(w) for w in (1, 2, 3) if w * k < _FIELD_BITS]
             waiting.append(named(m, any_of(options), f"waiting_{k}"))
         spread = []
-        for k in range(SLOTS):
-            spread.append(named(m, waiting[0][:3] & ends[k].replicate(3), f"remainder_{k}"))
-            pairs = pairwise(waiting)
-            waiting = [named(m, Mux(ends[k], late, early), f"waiting_{k}_{n}") for n, (early, late) in enumerate(pairs)]
+        for number, skipped in enumerate(groups):
+            at = number * _GROUP
+            left = [picked(waiting[k : k + at + 1], skipped) for k in range(_GROUP)]
+            for k in range(at, at + _GROUP):
+                left = [named(m, value, f"waiting_{k}_{n}") for n, value in enumerate(left)]
+                spread.append(named(m, left[0][:3] & ends[k].replicate(3), f"remainder_{k}"))
+                left = [Mux(ends[k], late, early) for early, late in pairwise(left)]
         return spread
 
     def _sums(self, m: Module, values: list[Value], name: str) -> list[Value]:

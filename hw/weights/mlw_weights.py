@@ -8,6 +8,7 @@ from amaranth.utils import bits_for, ceil_log2
 from golden.weights.mlw_format import PALETTE_ENTRIES
 from hw.bits import any_of
 from hw.weights.mlw_ports import INDEX_BITS, SLOTS, V_BITS, SliceRules, named
+from hw.weights.sums import not_below
 
 __all__ = ["WeightLookup"]
 
@@ -32,8 +33,8 @@ class WeightLookup(wiring.Component):
         Entry `entry` of the palette becomes `v`.
     fits : In
         The row can be written.
-    ready, valid, number : Out
-        A row can be taken; one is held, and of how many weights.
+    ready, valid : Out
+        A row can be taken; one is held.
     slow : Out
         What is wrong with the row may be seen a cycle late.
     weights, writes, done : Out
@@ -52,7 +53,6 @@ class WeightLookup(wiring.Component):
                 "entry": In(ceil_log2(PALETTE_ENTRIES)),
                 "v": In(V_BITS),
                 **dict.fromkeys(("ready", "valid", "done", "slow"), Out(1)),
-                "number": Out(_COUNT_BITS),
                 "weights": Out(data.ArrayLayout(signed(V_BITS), SLOTS)),
                 **dict.fromkeys(("writes", "wrong"), Out(SLOTS)),
             }
@@ -63,7 +63,7 @@ class WeightLookup(wiring.Component):
         rules = self.rules
         valid, second, again = Signal(), Signal(), Signal()
         count, rows = Signal(_COUNT_BITS, reset_less=True), Signal(data.ArrayLayout(INDEX_BITS, SLOTS), reset_less=True)
-        m.d.comb += [self.valid.eq(valid), self.number.eq(count), self.ready.eq(~valid | self.done)]
+        m.d.comb += [self.valid.eq(valid), self.ready.eq(~valid | self.done)]
         m.d.comb += self.done.eq(valid & self.fits & (~again | second))
         with m.If(self.begin):
             m.d.sync += Cat(valid, second).eq(0)
@@ -73,13 +73,16 @@ class WeightLookup(wiring.Component):
                 m.d.sync += valid.eq(1)
             with m.Elif(self.done):
                 m.d.sync += valid.eq(0)
+        listed = [self._is_listed(index) for index in list(rows)[:_PORTS]]
+        late_listed = Signal(SLOTS - _PORTS, name="late_listed", reset_less=True)
+        listed += list(late_listed)
         with m.If(self.load):
             m.d.sync += [count.eq(self.count), rows.eq(self.indices)]
+            m.d.sync += late_listed.eq(Cat(self._is_listed(self.indices[k]) for k in range(_PORTS, SLOTS)))
 
         palette, wide = self._palette(m)
         m.d.comb += self.slow.eq(valid & again & ~second & self.narrow & wide)
         filled = named(m, Cat(count > k for k in range(SLOTS)), "filled")
-        listed = named(m, Cat(~index[5:].any() & (index[:5] < rules.entries) for index in rows), "listed")
         far = [filled[k] & listed[k] & rows[k][1:5].any() for k in range(_PORTS, SLOTS)]
         m.d.comb += again.eq(Cat(far).any())
         ports = []
@@ -121,6 +124,10 @@ class WeightLookup(wiring.Component):
                 self.writes[k].eq(valid & self.fits & filled[k] & turn),
             ]
         return m
+
+    def _is_listed(self, index: Value) -> Value:
+        """Whether it is an entry of the palette."""
+        return ~index[5:].any() & ~not_below(index[:5], self.rules.entries)
 
     def _palette(self, m: Module) -> tuple[list[Value], Value]:
         """Its entries as weights, and whether one of them was past -128..127."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from call import call
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mixed_tiles import ALL, MixedTile, mixed_tiles
 from prc_tiles import dense, planes
@@ -124,6 +124,8 @@ _SHAPES = st.tuples(st.integers(1, 8), st.integers(1, 8), st.sampled_from([4, 8,
 )
 
 
+@example([((8, 8, 32), 2, True), ((2, 2, 12), 40, False)])
+@example([((8, 8, 32), 2, True), ((1, 1, 16), 60, True)])
 @settings(max_examples=60)
 @given(st.lists(st.tuples(_SHAPES | st.just((8, 8, 32)), st.integers(1, 9), st.booleans()), min_size=3, max_size=20))
 def test_tiles_of_all_shapes_go_in_without_a_gap(runs):

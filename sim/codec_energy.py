@@ -70,7 +70,7 @@ CORES: Mapping[tuple[str, int, int], Core] = {
     ("chooser", 8, 4): Core(1603, 1621, 20056),
     ("chooser", 8, 8): Core(1973, 2458, 19808),
     ("chooser", 16, 4): Core(1830, 2629, 20056),
-    ("mixed encoder", 8, 4): Core(27596, 2189, 125104),
+    ("mixed encoder", 8, 4): Core(26992, 2192, 127904),
     ("mixed decoder", 8, 4): Core(21259, 2362, 6496),
     ("fusion", 16, 4): Core(18108),
     ("pair decoder", 8, 16): Core(33288, 0, 50688),

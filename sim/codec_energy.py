@@ -74,7 +74,7 @@ CORES: Mapping[tuple[str, int, int], Core] = {
     ("mixed decoder", 8, 4): Core(21259, 2362, 6496),
     ("fusion", 16, 4): Core(18108),
     ("pair decoder", 8, 16): Core(33288, 0, 50688),
-    ("mlw decoder", 9, 32): Core(33375),
+    ("mlw decoder", 9, 32): Core(35455),
 }
 INTAKE = 49600
 """What the decompressor has around an engine: intake with its CRC, gathering, narrowing, registers.

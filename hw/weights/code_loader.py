@@ -97,7 +97,6 @@ class CodeLoader(wiring.Component):
         m.d.comb += [
             go.eq(self.ready),
             count.eq(counts[which]),
-            lengths.opening.eq(length == 1),
             lengths.count.eq(counts[1]),
         ]
         with m.If(put):
@@ -177,6 +176,7 @@ class CodeLoader(wiring.Component):
                     m.d.sync += listed_count.eq(more_one(listed_count))
                 m.d.sync += [was_dry.eq(self.dry & ~ends), bad.eq(was_dry | unfit | (told & wrong))]
                 with m.If(ends):
+                    m.d.comb += lengths.clear.eq(1)
                     m.d.sync += [told.eq(0), length.eq(1)]
                     m.next = "Lengths"
                 judge()
@@ -298,8 +298,8 @@ class _Lengths(wiring.Component):
 
     Members
     -------
-    step, opening, count : In
-        On to the next length; this is the first one; codewords of it.
+    clear, step, count : In
+        The first length is next; on to the next one; codewords of it.
     limit_now, base, opened : Out
         Of this length: limit and base (hw/weights/huffman.py), codewords before it.
     limit, slack, over : Out
@@ -307,30 +307,28 @@ class _Lengths(wiring.Component):
     """
 
     def __init__(self) -> None:
-        flags = {"step": In(1), "opening": In(1), "over": Out(1)}
+        flags = {"clear": In(1), "step": In(1), "over": Out(1)}
         sums = {"limit_now": LONGEST + 2, "base": INDEX_BITS, "opened": INDEX_BITS + 1}
         sums |= {"limit": LONGEST + 1, "slack": LONGEST + 1}
         super().__init__(flags | {"count": In(INDEX_BITS + 1)} | {name: Out(bits) for name, bits in sums.items()})
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        # `place`: codewords so far.
-        place, start, slack_now = Signal(INDEX_BITS + 1), Signal(LONGEST + 2), Signal(LONGEST + 2)
-        slack_then = Mux(self.opening, 1, self.slack)
+        start, slack_now = Cat(Const(0, 1), self.limit), Signal(LONGEST + 2)
         m.d.comb += [
-            start.eq(Mux(self.opening, 0, self.limit << 1)),
             self.limit_now.eq(total(start, self.count, LONGEST + 2)),
-            slack_now.eq(difference(Cat(Const(0, 1), slack_then), self.count, LONGEST + 2)),
-            self.opened.eq(Mux(self.opening, 0, place)),
+            slack_now.eq(difference(Cat(Const(0, 1), self.slack), self.count, LONGEST + 2)),
             self.base.eq(difference(self.opened, start, INDEX_BITS)),
         ]
         with m.If(self.step):
             m.d.sync += [
                 self.limit.eq(self.limit_now),
                 self.slack.eq(slack_now),
-                place.eq(total(self.opened, self.count, len(place))),
-                self.over.eq(slack_now[-1] | (self.over & ~self.opening)),
+                self.opened.eq(total(self.opened, self.count, len(self.opened))),
+                self.over.eq(slack_now[-1] | self.over),
             ]
+        with m.If(self.clear):
+            m.d.sync += [self.limit.eq(0), self.slack.eq(1), self.opened.eq(0), self.over.eq(0)]
         return m
 
 

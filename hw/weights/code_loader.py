@@ -91,19 +91,17 @@ class CodeLoader(wiring.Component):
         # Codewords of each length, then the place of the next one of them.
         counts = Array(Signal(INDEX_BITS + 1, name=f"count_{n}") for n in range(LONGEST + 1))
         which, count, put = Signal(4), Signal(INDEX_BITS + 1), Signal()
-        last, length, is_last, counting = Signal(4), Signal(4), Signal(), Signal()
         unfit = self._judge_level(m)
-        m.submodules.lengths = lengths = _Lengths()
         m.d.comb += [
             go.eq(self.ready),
             count.eq(counts[which]),
-            lengths.count.eq(counts[1]),
         ]
         with m.If(put):
             m.d.sync += counts[which].eq(more_one(count))
 
         first, span_less_1, missing = Signal(_FIRST_BITS), Signal(_SPAN_BITS), Signal(_SPAN_BITS)
         number, listed_count, fresh = Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1), Signal()
+        last, length, counting = Signal(4), Signal(4), Signal()
         in_range, is_escape = self._range(m, of_weights, first, span_less_1)
         m.d.sync += [was_dry.eq(0), bad.eq(was_dry | unfit), self.write_level.eq(0)]
 
@@ -176,17 +174,15 @@ class CodeLoader(wiring.Component):
                     m.d.sync += listed_count.eq(more_one(listed_count))
                 m.d.sync += [was_dry.eq(self.dry & ~ends), bad.eq(was_dry | unfit | (told & wrong))]
                 with m.If(ends):
-                    m.d.comb += lengths.clear.eq(1)
                     m.d.sync += [told.eq(0), length.eq(1)]
                     m.next = "Lengths"
                 judge()
             with m.State("Lengths"):
                 # Counts move on, so that it is always the first one's turn; its place comes in behind the last one.
                 m.d.sync += [length.eq(length + 1), number.eq(0), fresh.eq(0), counting.eq(1)]
-                self._keep(m, of_weights, length, lengths)
-                m.d.comb += lengths.step.eq(1)
+                slack, over, limit, is_last, opened = self._lengths(m, of_weights, counts[1], length, last)
                 m.d.sync += [counts[n].eq(counts[n + 1]) for n in range(1, LONGEST)]
-                m.d.sync += [counts[LONGEST].eq(lengths.opened), is_last.eq(length == last)]
+                m.d.sync += counts[LONGEST].eq(opened)
                 with m.If(length == LONGEST):
                     m.next = "Whole"
                 judge()
@@ -199,7 +195,7 @@ class CodeLoader(wiring.Component):
                     m.d.sync += [self.firsts[0].eq(first), self.escapes.eq(self.escape_form & is_escape)]
                 with m.If(~in_range):
                     refuse(Fault.RANGE)
-                with m.Elif(((lengths.slack != 0) | lengths.over) & ((span_less_1 != 0) | (last != 1))):
+                with m.Elif(((slack != 0) | over) & ((span_less_1 != 0) | (last != 1))):
                     refuse()
             with m.State("Sort"):
                 m.d.comb += [
@@ -220,7 +216,7 @@ class CodeLoader(wiring.Component):
                         m.d.comb += self.done.eq(1)
                         m.next = "Idle"
         with m.If(counting & ~of_weights):
-            self._escape(m, lengths.limit, is_last)
+            self._escape(m, limit, is_last)
         return m
 
     def _judge_level(self, m: Module) -> Signal:
@@ -259,15 +255,39 @@ class CodeLoader(wiring.Component):
                         begin_table()
             judge()
 
-    def _keep(self, m: Module, of_weights, length, lengths) -> None:
-        """Limit and base of a length to the codes."""
+    def _lengths(self, m: Module, of_weights, count, length, last) -> tuple[Signal, ...]:
+        """One length: its limit and base. A cycle later: numbers left, if too few; limit; is it the last.
+
+        And at once the codewords before this length.
+        """
+        # `slack`: numbers of this length that begin no codeword so far. `place`: codewords so far.
+        slack, limit, place, over = Signal(LONGEST + 1), Signal(LONGEST + 1), Signal(INDEX_BITS + 1), Signal()
+        start, limit_now, slack_now = (Signal(LONGEST + 2, name=n) for n in ("start", "limit_now", "slack_now"))
+        slack_then, opening, is_last, opened = Signal(LONGEST + 1), Signal(), Signal(), Signal(INDEX_BITS + 1)
+        m.d.comb += [
+            opening.eq(length == 1),
+            start.eq(Mux(opening, 0, limit << 1)),
+            limit_now.eq(total(start, count, LONGEST + 2)),
+            slack_then.eq(Mux(opening, 1, slack)),
+            slack_now.eq(difference(Cat(Const(0, 1), slack_then), count, LONGEST + 2)),
+            opened.eq(Mux(opening, 0, place)),
+        ]
+        m.d.sync += [
+            limit.eq(limit_now),
+            slack.eq(slack_now),
+            place.eq(total(opened, count, len(place))),
+            over.eq(slack_now[-1] | (over & ~opening)),
+            is_last.eq(length == last),
+        ]
+        base = difference(opened, start, INDEX_BITS)
         with m.Switch(length):
             for n in range(1, LONGEST + 1):
                 with m.Case(n):
                     for k, chosen in enumerate((~of_weights, of_weights)):
                         with m.If(chosen):
-                            m.d.sync += self.codes[k][f"limit_{n}"].eq(lengths.limit_now)
-                            m.d.sync += self.codes[k][f"base_{n}"].eq(lengths.base)
+                            m.d.sync += self.codes[k][f"limit_{n}"].eq(limit_now)
+                            m.d.sync += self.codes[k][f"base_{n}"].eq(base)
+        return slack, over, limit, is_last, opened
 
     def _escape(self, m: Module, limit, is_last) -> None:
         """The escape is the last symbol, so its codeword is the last of its length; shifted to the left end."""
@@ -291,45 +311,6 @@ class CodeLoader(wiring.Component):
             is_escape.eq(greatest == high),
         ]
         return in_range, is_escape
-
-
-class _Lengths(wiring.Component):
-    """The codewords of one length after another; told in every cycle, as a state would be waited for.
-
-    Members
-    -------
-    clear, step, count : In
-        The first length is next; on to the next one; codewords of it.
-    limit_now, base, opened : Out
-        Of this length: limit and base (hw/weights/huffman.py), codewords before it.
-    limit, slack, over : Out
-        Of the length before: limit, numbers that begin no codeword so far; whether there were too few.
-    """
-
-    def __init__(self) -> None:
-        flags = {"clear": In(1), "step": In(1), "over": Out(1)}
-        sums = {"limit_now": LONGEST + 2, "base": INDEX_BITS, "opened": INDEX_BITS + 1}
-        sums |= {"limit": LONGEST + 1, "slack": LONGEST + 1}
-        super().__init__(flags | {"count": In(INDEX_BITS + 1)} | {name: Out(bits) for name, bits in sums.items()})
-
-    def elaborate(self, platform) -> Module:
-        m = Module()
-        start, slack_now = Cat(Const(0, 1), self.limit), Signal(LONGEST + 2)
-        m.d.comb += [
-            self.limit_now.eq(total(start, self.count, LONGEST + 2)),
-            slack_now.eq(difference(Cat(Const(0, 1), self.slack), self.count, LONGEST + 2)),
-            self.base.eq(difference(self.opened, start, INDEX_BITS)),
-        ]
-        with m.If(self.step):
-            m.d.sync += [
-                self.limit.eq(self.limit_now),
-                self.slack.eq(slack_now),
-                self.opened.eq(total(self.opened, self.count, len(self.opened))),
-                self.over.eq(slack_now[-1] | self.over),
-            ]
-        with m.If(self.clear):
-            m.d.sync += [self.limit.eq(0), self.slack.eq(1), self.opened.eq(0), self.over.eq(0)]
-        return m
 
 
 def _step(sight: Value, last: Value) -> tuple[Value, Value, Value, Value]:

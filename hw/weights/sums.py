@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 _PART_BITS = 3
-_CUT_BITS = 8
+_CUT_BITS = 11
 
 
 def total(first: Value, second: Value, bits: int, carry: Value | int = 0) -> Value:

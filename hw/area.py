@@ -55,6 +55,7 @@ from hw.weights.fusion import Fusion
 from hw.weights.huffman import CodeWindow
 from hw.weights.mlw import MlwDecoder
 from hw.weights.pair_decoder import PairDecoder
+from hw.weights.palette import Palette
 from hw.weights.sparse import Expander
 from hw.weights.unpack import Unpacker
 from hw.yowasp import cells_of, run_tool
@@ -195,6 +196,7 @@ def _designs() -> tuple[Design, ...]:
         Design("code loader", 0, 0, CodeLoader, Scan),
         Design("expander", 8, 16, lambda: Expander(16, 3, 8), Scan),
         Design("codebook", 32, 3, lambda: Codebook(32, 3), Scan),
+        Design("palette", 32, 16, lambda: Palette(16, 128), Scan),
         Design("decompressor", 0, 0, lambda: Decompressor(engines=_SMALL_ENGINES), _bare),
         Design("mlw decoder", 9, 32, lambda: MlwDecoder(32, 128)),
     )

@@ -6,8 +6,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.axis import Slice
 from hw.packet import Packet
+from hw.weights.datapath_inputs import connect_inputs
 from hw.weights.datapath_outputs import connect_outputs, has_palette
 from hw.weights.datapath_ports import Descriptor, Engine, Verdict, Where
 from hw.weights.dequant import Dequant, Scale
@@ -19,14 +19,11 @@ from hw.weights.narrower import BF16, FP16, INT8, INT16
 from hw.weights.pair_decoder import PairDecoder
 from hw.weights.palette import Palette
 from hw.weights.ports import POSITION_BITS, Fault, Weights
-from hw.weights.splitter import Splitter
 from hw.weights.unpack import Unpacker
 
 __all__ = ["Datapath"]
 
 _MLW_LANES = 32
-# Bits of a word of these decoders.
-_DECODER_BITS, _NARROW = BUSES[0], (Engine.MLW, Engine.PACKED)
 _TOLD_PAIRS = ("index_bits", "codebook", "narrow", "negative", "entry_weights", "table_bits", "entries", "bits")
 
 
@@ -109,7 +106,7 @@ class Datapath(wiring.Component):
         makers = {
             Engine.FIELDS: lambda: Fusion(self.bus_bits),
             Engine.PAIRS: lambda: PairDecoder(WIDE_LANES, 32, entries=self.entries),
-            Engine.MLW: lambda: MlwDecoder(_MLW_LANES, _DECODER_BITS),
+            Engine.MLW: lambda: MlwDecoder(_MLW_LANES, BUSES[0]),
             Engine.PACKED: lambda: Unpacker(WIDE_LANES),
         }
         decoders = {engine: makers[engine]() for engine in self.engines}
@@ -133,7 +130,6 @@ class Datapath(wiring.Component):
             intake.feeds_wide.eq(order.engine != Engine.PAIRS),
         ]
         # A decoder hears of its tensor in the cycle in which it is offered the first word.
-        m.submodules.feed = feed = Slice(Packet(BodyBeat(self.bus_bits)))
         passed = Signal()
         m.d.sync += passed.eq(asks & intake.passed & ~told)
         for engine, decoder in decoders.items():
@@ -146,7 +142,7 @@ class Datapath(wiring.Component):
                     fault.eq(decoder.report.payload.fault),
                     position.eq(decoder.report.payload.position),
                 ]
-                self._feed(m, engine, decoder, intake, feed)
+        connect_inputs(m, order, decoders, intake)
         palette = self._palette(m, order, intake) if Engine.PACKED in decoders else None
         connect_outputs(m, order, decoders, palette, cutter, dequant, gather, scales)
 
@@ -199,36 +195,6 @@ class Datapath(wiring.Component):
         with m.Elif(dequant.order.ready):
             m.d.sync += wanted.eq(0)
         return m
-
-    def _feed(self, m: Module, engine: Engine, decoder, intake: Intake, feed: Slice) -> None:
-        """Give a decoder its payload."""
-        source = intake.narrow if engine is Engine.PAIRS else intake.wide
-        m.d.comb += [
-            feed.i.p.last.eq(source.p.last),
-            feed.i.valid.eq(source.valid),
-            source.ready.eq(feed.i.ready),
-        ]
-        if engine is Engine.PAIRS:
-            m.d.comb += feed.i.p.data.symbols[0].eq(source.p.data)
-        else:
-            m.d.comb += feed.i.p.data.eq(source.p.data)
-        given = feed.o
-        if engine in _NARROW and self.bus_bits > _DECODER_BITS:
-            m.submodules[f"{engine.name.lower()}_splitter"] = splitter = Splitter(self.bus_bits)
-            m.d.comb += [
-                splitter.i.p.eq(feed.o.p),
-                splitter.i.valid.eq(feed.o.valid),
-                feed.o.ready.eq(splitter.i.ready),
-            ]
-            given = splitter.o
-            m.d.comb += decoder.i.p.data.eq(given.p.data)
-        else:
-            m.d.comb += decoder.i.p.data.eq(given.p.data.symbols.as_value())
-        m.d.comb += [
-            decoder.i.p.last.eq(given.p.last),
-            decoder.i.valid.eq(given.valid),
-            given.ready.eq(decoder.i.ready),
-        ]
 
     def _palette(self, m: Module, order: Signal, intake: Intake) -> Palette:
         """What looks numbers up, and is told its table as that passes."""

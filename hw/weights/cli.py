@@ -16,7 +16,9 @@ from hw.weights.cosim import WeightCosimulation, cosimulate_weights
 
 __all__ = ["run_weight_cosim"]
 
-_COLUMNS = ("tensor", "weights", "bytes", "cycles", "weights/cycle", "equal", "cycles off")
+_COLUMNS = ("tensor", "weights", "bytes", "cycles", "weights/cycle", "in stream", "equal", "cycles off")
+_SUMMED = ("weights", "body_bytes", "cycles", "stream_weights", "stream_cycles")
+_CAPTION = "weights/cycle: from descriptor to verdict; in stream: from the first beat to the last but one"
 
 
 def run_weight_cosim(
@@ -48,7 +50,7 @@ def run_weight_cosim(
     bool
         Whether all values were equal and all cycles right.
     """
-    table = Table(title=title, box=box.SIMPLE, show_edge=False)
+    table = Table(title=title, box=box.SIMPLE, show_edge=False, caption=_CAPTION)
     for column in _COLUMNS:
         table.add_column(column, justify="left" if column == "tensor" else "right")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -67,7 +69,7 @@ def run_weight_cosim(
         table.add_row(*_row(result, off))
     known = [off for off in offs if off is not None]
     equal = all(result.equal for result in results)
-    sums = [sum(getattr(result, name) for result in results) for name in ("weights", "body_bytes", "cycles")]
+    sums = [sum(getattr(result, name) for result in results) for name in _SUMMED]
     table.add_section()
     table.add_row(*_row(WeightCosimulation("all", *sums, equal), sum(known) if known else None))
     Console().print(table)
@@ -87,7 +89,8 @@ def _row(result: WeightCosimulation, off: int | None) -> tuple[str, ...]:
         f"{result.weights:,}",
         f"{result.body_bytes:,}",
         f"{result.cycles:,}",
-        f"{result.weights / max(result.cycles, 1):.3f}",
+        f"{result.rate:.3f}",
+        "" if result.stream_rate is None else f"{result.stream_rate:.3f}",
         "yes" if result.equal else "NO",
         "" if off is None else str(off),
     )

@@ -6,13 +6,18 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+
 from golden.weights.container import StoredWeights
-from hw.weights.bench import WeightBench, failures
+from hw.weights.bench import Decoded, WeightBench, failures
 from hw.weights.descriptors import Job, job_of
+from hw.weights.gather import BEAT_BYTES
 
 __all__ = ["WeightCosimulation", "cosimulate_weights"]
 
 _WAITING = 2
+# A first one, a last one, and one between.
+_FEWEST_BEATS = 3
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,9 @@ class WeightCosimulation:
         What came over the bus.
     cycles : int
         From the descriptor to the verdict.
+    stream_weights, stream_cycles : int
+        Of beats alone: weights of those behind the first one but the last, which waits for the body's check, and the
+        cycles from the first one to the last one of these. 0 where there are fewer than three beats.
     equal : bool
         Whether every byte that came out is golden's, and nothing else came.
     """
@@ -35,7 +43,19 @@ class WeightCosimulation:
     weights: int
     body_bytes: int
     cycles: int
+    stream_weights: int
+    stream_cycles: int
     equal: bool
+
+    @property
+    def rate(self) -> float:
+        """Weights per cycle, start and end of each tensor counted."""
+        return self.weights / max(self.cycles, 1)
+
+    @property
+    def stream_rate(self) -> float | None:
+        """Weights per cycle within the stream of beats; None where there is none."""
+        return self.stream_weights / self.stream_cycles if self.stream_cycles else None
 
 
 def cosimulate_weights(
@@ -73,4 +93,14 @@ def cosimulate_weights(
 def _run(bench: WeightBench, name: str, job: Job) -> WeightCosimulation:
     made = bench.decode([job])
     cycles = int(made.cycles[0]) if made.cycles.size else 0
-    return WeightCosimulation(name, job.count, 8 * job.body.size, cycles, not failures([job], made))
+    stream = _stream(job, made)
+    return WeightCosimulation(name, job.count, 8 * job.body.size, cycles, *stream, not failures([job], made))
+
+
+def _stream(job: Job, made: Decoded) -> tuple[int, int]:
+    """Weights of the beats between the first and the last one, and the cycles that they take."""
+    times = made.run.times["m_axis"].astype(np.int64)
+    if times.size < _FEWEST_BEATS:
+        return 0, 0
+    weights_per_beat = BEAT_BYTES * job.count // job.expected.size
+    return (times.size - 2) * weights_per_beat, int(times[-2] - times[0])

@@ -102,6 +102,18 @@ def test_cycles_are_the_models(bench, name, capsys):
     assert "all" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("name", "form", "rate"), [("palette", "fp16", 16), ("block-float", "fp16", 4)])
+def test_rates_of_the_stream_count_neither_start_nor_end(bench, name, form, rate, capsys):
+    shapes = [(40, 50), (5,)]
+    whole, tiny = cosimulate_weights([tensor(name, shape) for shape in shapes], form, bench)
+    assert whole.stream_weights == 2000 - 2 * 16
+    assert whole.rate < whole.stream_rate == rate
+    assert (tiny.stream_weights, tiny.stream_cycles, tiny.stream_rate) == (0, 0, None)
+    run_weight_cosim(name, [tensor(name, shape) for shape in shapes], 2, form, weight_cycles, bench)
+    (summed,) = [line.split() for line in capsys.readouterr().out.splitlines() if line.split()[:1] == ["all"]]
+    assert summed[5] == f"{rate:.3f}"
+
+
 def test_a_beat_leaves_in_every_cycle(bench):
     jobs = [job_of(tensor("packed", (4000,))), job_of(tensor("block-float", (4000,)), "bf16")]
     jobs.append(job_of(tensor("palette", (4000,)), "fp16"))

@@ -15,6 +15,7 @@ from golden.tile_format import TileFormat
 from hw.axis import Shell
 from hw.generate import modules_of
 from hw.vectors import module_streams
+from hw.verilog import to_verilog
 
 pytestmark = pytest.mark.rtl
 
@@ -55,4 +56,4 @@ def _scenarios(kind: str, fmt: TileFormat, shell: Shell) -> list[Scenario]:
 def test_module_sends_what_golden_tells(simulator, kind, fmt, lanes, tmp_path):
     module = next(module for module in modules_of("tile", fmt, lanes) if module.kind == kind)
     shell = Shell(module.make())
-    simulate(shell, module.name, simulator, _scenarios(kind, fmt, shell), tmp_path)
+    simulate(to_verilog(shell, module.name), module.name, simulator, _scenarios(kind, fmt, shell), tmp_path)

@@ -3,7 +3,7 @@
 Nothing is fitted: a body's words come in every cycle, weights are taken in every cycle, and each term counts what the
 hardware does (hw/weights/datapath.py; tests and ``thinwire cosim --weights`` hold the sum equal to it)::
 
-    cycles = ceil(words in front / 2) + decoder + 7
+    cycles = ceil(words in front / 2) + decoder + 4
 
 Words in front are what the decoder does not read: gains and offsets, and for all but Huffman-coded tensors the tables
 and entry points; two pass in a cycle, or four where transfers have 256 bits. The decoder counts from its order to its
@@ -32,8 +32,8 @@ from sim.timing_pairs import PairTensor, pair_cycles
 __all__ = ["has_cycles", "weight_cycles"]
 
 _WORD_BITS, _FIELD_BITS, _PACKED_LANES = 64, 32, 16
-_FIELD_STAGES, _PACKED_STAGES, _PALETTE_STAGES, _WIDE_STAGES, _SCALED_STAGES = 8, 6, 1, 1, 7
-_AROUND = 7
+_FIELD_STAGES, _PACKED_STAGES, _PALETTE_STAGES, _WIDE_STAGES, _SCALED_STAGES = 8, 5, 1, 1, 7
+_AROUND = 4
 
 
 def has_cycles(codec: WeightCodec[Any]) -> bool:

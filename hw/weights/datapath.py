@@ -122,20 +122,18 @@ class Datapath(wiring.Component):
             known.eq(Cat(order.engine == engine for engine in decoders).any()),
             feeds.eq((order.count != 0) & known),
             scales.eq(feeds & (order.engine != Engine.FIELDS) & ((order.form == FP16) | (order.form == BF16))),
-            intake.words.eq(order.words),
-            intake.head.eq(order.head),
-            intake.kept.eq(order.tables),
-            intake.check.eq(order.check),
+            intake.words.eq(self.order.payload.words),
+            intake.head.eq(self.order.payload.head),
+            intake.kept.eq(self.order.payload.tables),
+            intake.check.eq(self.order.payload.check),
             intake.feeds.eq(feeds),
             intake.feeds_wide.eq(order.engine != Engine.PAIRS),
         ]
-        # A decoder hears of its tensor in the cycle in which it is offered the first word.
-        passed = Signal()
-        m.d.sync += passed.eq(asks & intake.passed & ~told)
+        # A decoder hears of its tensor in the cycle before it is offered the first word.
         for engine, decoder in decoders.items():
             with m.If(order.engine == engine):
                 m.d.comb += [
-                    decoder.order.valid.eq(passed),
+                    decoder.order.valid.eq(asks & intake.passed),
                     told.eq(decoder.order.valid & decoder.order.ready),
                     reported.eq(decoder.report.valid),
                     decoder.report.ready.eq(ends),
@@ -168,18 +166,15 @@ class Datapath(wiring.Component):
                     m.next = "Run"
             with m.State("Run"):
                 with m.If(ready):
-                    m.next = "Judge"
+                    m.next = "Release"
                 m.d.sync += [verdict.fault.eq(intake.fault), verdict.where.eq(Where.BODY)]
                 m.d.sync += [verdict.position.eq(intake.position), verdict.words.eq(intake.seen)]
                 with m.If((order.count != 0) & ~known):
                     m.d.sync += [verdict.fault.eq(Fault.ORDER), verdict.position.eq(0)]
                 with m.Elif(feeds & ~intake.starved):
                     self._decide(m, order, verdict, palette, fault, position, scaled, dequant, gather)
-            with m.State("Judge"):
-                m.d.comb += [ends.eq(feeds), dequant.report.ready.eq(scales)]
-                m.next = "Release"
             with m.State("Release"):
-                m.d.comb += gather.released.eq(1)
+                m.d.comb += [ends.eq(feeds), dequant.report.ready.eq(scales), gather.released.eq(1)]
                 with m.If(~feeds | (self.o.valid & self.o.ready)):
                     m.next = "Report"
             with m.State("Report"):

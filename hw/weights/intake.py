@@ -60,13 +60,11 @@ class Intake(wiring.Component):
     wide : Out(stream of Packet(BodyBeat)), narrow : Out(stream of Packet(64))
         What is missing of a last wide word is zero.
     begin : In
-        A body begins; only if `done`. The following ones are read in all cycles from then on.
-    words, head, kept : In
-        Words of the body, words that are dropped, and which of those is kept.
+        A body begins; only if `done`.
+    words, head, kept, check : In
+        Of the body that begins: its words, those that are dropped, which of these is kept, and its CRC-32.
     feeds, feeds_wide : In
-        A decoder waits, and at which of the two.
-    check : In
-        The body's CRC-32.
+        A decoder waits, and at which of the two; in all cycles from the one behind `begin` on.
     shows, shown : Out
         A transfer of words in front passes; those of its words, others zero.
     kept_word, passed : Out
@@ -96,9 +94,9 @@ class Intake(wiring.Component):
                 "words": In(WORDS_BITS),
                 "head": In(WORDS_BITS),
                 "kept": In(WORDS_BITS),
+                "check": In(_CHECK_BITS),
                 "feeds": In(1),
                 "feeds_wide": In(1),
-                "check": In(_CHECK_BITS),
                 "shows": Out(1),
                 "shown": Out(bus_bits),
                 "kept_word": Out(WORD_BITS),
@@ -117,8 +115,10 @@ class Intake(wiring.Component):
         lane_bits = ceil_log2(lanes)
         beat, ends_body = self.i.payload.data, self.i.payload.last
         there, accept, take, ended = Signal(lanes), Signal(), Signal(), Signal()
+        total_words, kept = (Signal(WORDS_BITS, name=name, reset_less=True) for name in ("total_words", "kept_place"))
+        check = Signal(_CHECK_BITS, reset_less=True)
         # Words in front: those that share a transfer with others, and whole transfers; transfers that have passed.
-        offset = self.head[:lane_bits]
+        offset = Signal(lane_bits, reset_less=True)
         left, number = (Signal(WORDS_BITS - lane_bits, name=name, reset_less=True) for name in ("left", "number"))
         # Words of the transfer before that the decoder has not had; whose turn it is at `narrow`.
         before, has_before, place = Signal(self.bus_bits, reset_less=True), Signal(), Signal(lane_bits)
@@ -147,17 +147,16 @@ class Intake(wiring.Component):
                 m.d.comb += self.done.eq(1)
                 m.d.sync += [has_before.eq(0), place.eq(0), state.eq((1 << _CHECK_BITS) - 1)]
                 with m.If(self.begin):
-                    m.d.sync += [ended.eq(0), self.seen.eq(0), number.eq(0), self.starved.eq(0), self.passed.eq(0)]
-                    m.next = "Begin"
-            with m.State("Begin"):
-                m.d.sync += [left.eq(self.head[lane_bits:]), self.passed.eq(self.head == 0)]
-                with m.If(self.words == 0):
-                    m.d.sync += [self.starved.eq(1), self.passed.eq(1), ended.eq(1)]
-                    m.next = "Starve"
-                with m.Elif(self.head != 0):
-                    m.next = "Head"
-                with m.Else():
-                    m.next = "Body"
+                    empty, plain = self.words == 0, self.head == 0
+                    m.d.sync += [total_words.eq(self.words), kept.eq(self.kept), check.eq(self.check)]
+                    m.d.sync += [Cat(offset, left).eq(self.head), number.eq(0), self.seen.eq(0)]
+                    m.d.sync += [self.starved.eq(empty), ended.eq(empty), self.passed.eq(empty | plain)]
+                    with m.If(empty):
+                        m.next = "Starve"
+                    with m.Elif(plain):
+                        m.next = "Body"
+                    with m.Else():
+                        m.next = "Head"
             with m.State("Head"):
                 # The transfer holds the last word in front; besides, others, which `narrow` takes from where they are.
                 final, shared, stays, last_word = Signal(), Signal(), Signal(), Signal(lane_bits)
@@ -172,8 +171,8 @@ class Intake(wiring.Component):
                 ]
                 with m.If(take):
                     m.d.sync += [left.eq(less_one(left)), number.eq(more_one(number)), has_before.eq(shared)]
-                    with m.If(number == self.kept[lane_bits:]):
-                        m.d.sync += self.kept_word.eq(picked(list(beat.symbols), self.kept[:lane_bits]))
+                    with m.If(number == kept[lane_bits:]):
+                        m.d.sync += self.kept_word.eq(picked(list(beat.symbols), kept[:lane_bits]))
                     with m.If(stays):
                         m.d.sync += place.eq(offset)
                     with m.If(final):
@@ -215,14 +214,14 @@ class Intake(wiring.Component):
                 seen = self.seen
                 m.d.sync += self.position.eq(seen << 6)
                 m.d.sync += self.fault.eq(Fault.NONE)
-                with m.If((self.words != 0) & (~state != self.check)):
+                with m.If((total_words != 0) & (~state != check)):
                     m.d.sync += self.fault.eq(Fault.CHECK)
                 with m.If(self.starved & self.feeds):
                     m.d.sync += self.fault.eq(Fault.SHORT)
-                with m.If(~not_below(seen, self.words)):
+                with m.If(~not_below(seen, total_words)):
                     m.d.sync += self.fault.eq(Fault.SHORT)
-                with m.If(~not_below(self.words, seen)):
-                    m.d.sync += [self.fault.eq(Fault.LONG), self.position.eq(self.words << 6)]
+                with m.If(~not_below(total_words, seen)):
+                    m.d.sync += [self.fault.eq(Fault.LONG), self.position.eq(total_words << 6)]
                 m.next = "Done"
 
         fronts = [((left != 0) | (offset > lane)).replicate(WORD_BITS) for lane in range(lanes)]

@@ -28,7 +28,7 @@ class Unpacker(wiring.Component):
     A word has 8 bits for each lane, so that a beat of fields of B bits takes B eighths of a word and begins at one of
     eight places.
 
-    *Cycles*: one for each beat; the last one leaves 3 cycles after the one before it, when the end has been looked at.
+    *Cycles*: one for each beat; the last one leaves 2 cycles after the one before it, when the end has been looked at.
     The first leaves 2 cycles after its word comes. A word is taken in the cycle that needs it; a sink that waits holds
     it back.
 
@@ -77,7 +77,11 @@ class Unpacker(wiring.Component):
         # Words are counted a cycle after they were taken.
         words, taken = Signal(POSITION_BITS - ceil_log2(word_bits)), Signal()
         beat, result = Signal.like(self.o.payload), Signal(Report())
-        m.d.comb += [self.o.payload.eq(beat), self.report.payload.eq(result)]
+        m.d.comb += [
+            self.o.payload.eq(beat),
+            self.o.payload.data.error.eq(beat.last & (result.fault != Fault.NONE)),
+            self.report.payload.eq(result),
+        ]
 
         # Of the last beat: its tail, whether it is next, and where its fields would end if it were, in bits of a word.
         # Where those of any other beat end, in eighths.
@@ -151,13 +155,15 @@ class Unpacker(wiring.Component):
                     m.d.sync += result.fault.eq(Fault.LONG)
                     m.d.sync += result.position.eq(Cat(end, Mux(has_low & ~taken, less_one(words), words)))
                 m.next = "Drain"
+                with m.If(ended):
+                    m.d.sync += self.o.valid.eq(1)
+                    m.next = "Send"
             with m.State("Drain"):
                 m.d.comb += [drain.eq(1), self.i.ready.eq(~ended)]
                 with m.If(ended):
-                    m.d.sync += [self.o.valid.eq(1), beat.data.error.eq(result.fault != Fault.NONE)]
+                    m.d.sync += self.o.valid.eq(1)
                     m.next = "Send"
             with m.State("Send"), m.If(self.o.ready):
-                m.d.sync += beat.data.error.eq(0)
                 m.next = "Report"
             with m.State("Report"):
                 m.d.comb += self.report.valid.eq(1)

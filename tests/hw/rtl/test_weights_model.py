@@ -119,4 +119,4 @@ def test_a_beat_leaves_in_every_cycle(bench):
     jobs.append(job_of(tensor("palette", (4000,)), "fp16"))
     made = bench.decode(jobs)
     assert failures(jobs, made) == []
-    assert made.cycles.tolist() == [4000 // 16 + 1 + 13, 4000 // 4 + 1 + 15, 4000 // 16 + 4 + 21]
+    assert made.cycles.tolist() == [4000 // 16 + 1 + 9, 4000 // 4 + 1 + 12, 4000 // 16 + 4 + 17]

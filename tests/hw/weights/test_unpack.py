@@ -112,7 +112,7 @@ def test_sixteen_weights_in_every_cycle(width):
     cycles = trace["o"].cycles
     assert cycles[:-1] == list(range(cycles[0], cycles[0] + 39))
     assert cycles[0] == trace["i"].cycles[0] + 2
-    assert cycles[-1] == cycles[-2] + 3
+    assert cycles[-1] == cycles[-2] + 2
 
 
 def test_widths_that_no_field_has_are_refused():

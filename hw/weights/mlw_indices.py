@@ -12,7 +12,6 @@ from hw.weights.mlw_ports import (
     SLOTS,
     Chunk,
     SliceRules,
-    first_of,
     named,
 )
 
@@ -71,11 +70,13 @@ class IndexDecoder(wiring.Component):
         of_shift = [~rules.raw & (rules.wdiv == shift) for shift in range(_SHIFTS)]
         for k in range(SLOTS):
             widest = _WIDEST if k < RAW_SYMBOLS_WIDE else _SHIFTS - 1
-            parts = [fields[k * w :][:w] & of_width[w].replicate(w) for w in range(1, widest + 1)]
+            if k == 0:
+                parts = [fields[:_WIDEST] & Cat(rules.width > bit for bit in range(_WIDEST))]
+            else:
+                parts = [fields[w * k :][:w] & of_width[w].replicate(w) for w in range(1, widest + 1)]
             parts += [Cat(Const(0, s), kept[k] & of_shift[s].replicate(len(kept[k]))) for s in range(_SHIFTS)]
             index = named(m, any_of(parts), f"index_{k}")
-            high = index[INDEX_BITS - 1 :].any()
-            m.d.comb += self.indices[k].eq(Cat(index[: INDEX_BITS - 1], high))
+            m.d.comb += self.indices[k].eq(Cat(index[: INDEX_BITS - 1], index[INDEX_BITS - 1 :].any()))
         return m
 
     def _quotients(self, m: Module) -> list[Value]:
@@ -104,8 +105,8 @@ class IndexDecoder(wiring.Component):
         rows = [Cat(unary0[bit] & ~twice[bit], before[bit + 1], Const(0, 4))[:5] for bit in range(SLOTS)]
         lives = [~(twice[bit] | rules.truncated) for bit in range(SLOTS)]
         for step in range(4):
-            comes = [lives[slot] & rows[slot][1 + step] for slot in range(SLOTS)] + [Const(0, 1)] * SLOTS
             reach = 1 << step
+            comes = [lives[slot] & rows[slot][1 + step] for slot in range(SLOTS)] + [Const(0, 1)] * SLOTS
             moved = [Mux(comes[k + reach], rows[min(k + reach, SLOTS - 1)], rows[k]) for k in range(SLOTS)]
             stays = [comes[k + reach] | (lives[k] & ~rows[k][1 + step]) for k in range(SLOTS)]
             rows = [named(m, row, f"moved_{step}_{k}") for k, row in enumerate(moved)]
@@ -113,28 +114,30 @@ class IndexDecoder(wiring.Component):
 
         # A quotient is twice what the bits up to its own have grown by, and its last bit. The first one goes on from
         # the chunks before.
-        carry, ends = Signal(_CARRY_BITS), ~goes_on.all()
-        trailing = first_of(m, Cat(reversed(~goes_on)), "trailing")
-        late = any_of([trailing[k].replicate(4) & k for k in range(1, SLOTS)])
+        carry = Signal(_CARRY_BITS)
+        trailing = [Const(1, 1)]
+        for bit in reversed(range(SLOTS)):
+            trailing.append(named(m, trailing[-1] & goes_on[bit], f"trailing_{bit}"))
+        late = any_of([(trailing[k] & ~trailing[k + 1]).replicate(4) & k for k in range(1, SLOTS)])
         longer = (carry[:-1] + SLOTS)[:_CARRY_BITS]
         with m.If(self.begin):
             m.d.sync += carry.eq(0)
         with m.Elif(self.take & unary):
-            m.d.sync += carry.eq(Mux(ends, late, Cat(longer[:-1], longer[-1] | carry[-1])))
+            m.d.sync += carry.eq(Mux(~trailing[-1], late, Cat(longer[:-1], longer[-1] | carry[-1])))
 
-        grown, last = Signal(data.ArrayLayout(4, SLOTS), reset_less=True), Signal(SLOTS, reset_less=True)
-        begun = Signal(_CARRY_BITS, reset_less=True)
+        widths = [max(1, bits_for(SLOTS - 1 - k)) for k in range(SLOTS)]
+        grown = [Signal(width, name=f"grown_{k}", reset_less=True) for k, width in enumerate(widths)]
+        last, begun = Signal(SLOTS, reset_less=True), Signal(_CARRY_BITS, reset_less=True)
         with m.If(self.take):
-            live = unary.replicate(SLOTS)
             m.d.sync += [
-                last.eq(Cat(row[0] for row in rows) & live),
-                begun.eq(carry & unary.replicate(_CARRY_BITS)),
-                *(grown[k].eq(rows[k][1:] & unary.replicate(4)) for k in range(SLOTS)),
+                last.eq(Cat(row[0] for row in rows)),
+                begun.eq(carry),
+                *(bits.eq(row[1:]) for bits, row in zip(grown, rows, strict=True)),
             ]
         first = (begun[:-1] + grown[0])[:_CARRY_BITS]
         first = named(m, Cat(first[:-1], first[-1] | begun[-1]), "first")
         kept = []
         for k in range(SLOTS):
-            since = first if k == 0 else named(m, (grown[k] - grown[k - 1])[:4], f"since_{k}")
+            since = first if k == 0 else named(m, (grown[k] - grown[k - 1])[: widths[k]], f"since_{k}")
             kept.append(Cat(last[k], since))
         return kept

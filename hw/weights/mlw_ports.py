@@ -27,6 +27,7 @@ __all__ = [
     "prefix_counts",
     "rotated",
     "shifted",
+    "slot_bits",
     "times",
 ]
 
@@ -92,6 +93,12 @@ class Trace(data.StructLayout):
 
     def __init__(self, place_bits: int) -> None:
         super().__init__({"origin": OFFSET_BITS, "marks": SLOTS + 1, "strides": 1, "place": place_bits})
+
+
+def slot_bits(slot: int) -> int:
+    """Bits of a chunk's index number `slot`: but for the first it begins in the chunk, and so is below some limit."""
+    quotient = max(2, 2 * (SLOTS - 1 - slot) + 1)
+    return min(INDEX_BITS, bits_for((quotient << 5) + 31))
 
 
 def named(m: Module, value: Value, name: str) -> Signal:

@@ -1,21 +1,20 @@
 """Indices of an Ethos-U weight stream to weights: the palette, and what lies past it."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from golden.weights.mlw_format import PALETTE_ENTRIES
 from hw.bits import any_of
-from hw.weights.mlw_ports import INDEX_BITS, SLOTS, V_BITS, SliceRules, named
-from hw.weights.sums import not_below
+from hw.weights.mlw_ports import INDEX_BITS, SLOTS, V_BITS, SliceRules, named, slot_bits
 
 __all__ = ["WeightLookup"]
 
 _PORTS = SLOTS // 2
-_NEAR = 2
 _COUNT_BITS = bits_for(SLOTS)
-_SUM_BITS = V_BITS + 1
+_HALF_BITS = 6
+"""Bits of half of DIROFS less entries, with a sign."""
 
 
 class WeightLookup(wiring.Component):
@@ -60,74 +59,95 @@ class WeightLookup(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        rules = self.rules
         valid, second, again = Signal(), Signal(), Signal()
-        count, rows = Signal(_COUNT_BITS, reset_less=True), Signal(data.ArrayLayout(INDEX_BITS, SLOTS), reset_less=True)
+        count = Signal(_COUNT_BITS, reset_less=True)
+        rows = [Signal(slot_bits(k), name=f"row_{k}", reset_less=True) for k in range(SLOTS)]
         m.d.comb += [self.valid.eq(valid), self.ready.eq(~valid | self.done)]
         m.d.comb += self.done.eq(valid & self.fits & (~again | second))
         with m.If(self.begin):
             m.d.sync += Cat(valid, second).eq(0)
         with m.Else():
-            m.d.sync += second.eq(valid & self.fits & again & ~second)
+            m.d.sync += second.eq(valid & again & (self.fits ^ second))
             with m.If(self.load):
                 m.d.sync += valid.eq(1)
             with m.Elif(self.done):
                 m.d.sync += valid.eq(0)
-        listed = [self._is_listed(index) for index in list(rows)[:_PORTS]]
-        late_listed = Signal(SLOTS - _PORTS, name="late_listed", reset_less=True)
-        listed += list(late_listed)
-        with m.If(self.load):
-            m.d.sync += [count.eq(self.count), rows.eq(self.indices)]
-            m.d.sync += late_listed.eq(Cat(self._is_listed(self.indices[k]) for k in range(_PORTS, SLOTS)))
-
         palette, wide = self._palette(m)
-        m.d.comb += self.slow.eq(valid & again & ~second & self.narrow & wide)
         filled = named(m, Cat(count > k for k in range(SLOTS)), "filled")
-        far = [filled[k] & listed[k] & rows[k][1:5].any() for k in range(_PORTS, SLOTS)]
+        late_listed = Signal(SLOTS - _PORTS, reset_less=True)
+        far = [filled[k] & late_listed[k - _PORTS] & rows[k][1:5].any() for k in range(_PORTS, SLOTS)]
         m.d.comb += again.eq(Cat(far).any())
-        ports = []
-        for k in range(_PORTS):
-            address = named(m, Mux(second, rows[k + _PORTS][:5], rows[k][:5]), f"address_{k}")
-            words = [value & (address == n).replicate(V_BITS) for n, value in enumerate(palette)]
-            ports.append(named(m, any_of(words), f"port_{k}"))
-
-        # The entries and DIROFS make a number that is added to an index past the palette. Its sum's last bit is the
-        # sign; of a negative weight's complement all others are one less, and so is what is added then.
-        shift = named(m, (rules.offset - rules.entries)[:7], "shift").as_signed()
-        half, turned = shift >> 1, Signal(reset_less=True)
-        even, odd = (Signal(signed(7), name=name, reset_less=True) for name in ("even", "odd"))
-        m.d.sync += [even.eq(Mux(shift[0], half - 1, half)), odd.eq(Mux(shift[0], half + 1, half - 1))]
-        m.d.sync += turned.eq(shift[0])
-        for k, index in enumerate(rows):
-            negative, total = Signal(name=f"negative_{k}"), Signal(signed(_SUM_BITS), name=f"total_{k}")
-            m.d.comb += [
-                negative.eq(index[0] ^ turned),
-                total.eq(index[1:V_BITS] + Mux(index[0], odd, even)),
-            ]
-            direct = (total ^ negative.replicate(_SUM_BITS))[:V_BITS]
+        m.d.comb += self.slow.eq(valid & again & ~second & self.narrow & wide)
+        new_listed = [named(m, self._is_listed(index), f"new_listed_{k}") for k, index in enumerate(self.indices)]
+        # In which half of the palette an index of the first six is, or one of the others in the second cycle.
+        lower, upper = (Signal(_PORTS, name=name, reset_less=True) for name in ("lower", "upper"))
+        with m.If(self.load):
+            m.d.sync += [count.eq(self.count), late_listed.eq(Cat(new_listed[_PORTS:]))]
+            for k, (row, index) in enumerate(zip(rows, self.indices, strict=True)):
+                m.d.sync += row.eq(index)
+                if k < _PORTS:
+                    m.d.sync += [lower[k].eq(new_listed[k] & ~index[4]), upper[k].eq(new_listed[k] & index[4])]
+        with m.Elif(valid & self.fits & again):
+            for k, late in enumerate(rows[_PORTS:]):
+                m.d.sync += [rows[k][:4].eq(late[:4]), lower[k].eq(~late[4]), upper[k].eq(late[4])]
+        ports = [self._port(m, palette, rows[k][:4], lower[k], upper[k], f"port_{k}") for k in range(_PORTS)]
+        totals = self._totals(m, rows)
+        for k, (index, (negative, total)) in enumerate(zip(rows, totals, strict=True)):
+            direct = total ^ negative.replicate(V_BITS)
             if k < _PORTS:
-                choices = [(listed[k], ports[k]), (~listed[k], direct)]
+                listed, turn, held = lower[k] | upper[k], Const(1, 1), valid & ~second
+                choices = [(Const(1, 1), ports[k]), (~listed, direct)]
             else:
-                near = listed[k] & ~second
-                choices = [(listed[k] & second, ports[k - _PORTS]), (~listed[k], direct)]
+                listed, turn, held = late_listed[k - _PORTS], ~again | second, valid
+                near = listed & ~second
+                choices = [(listed & second, ports[k - _PORTS]), (~listed, direct)]
                 choices += [(near & index[0], palette[1]), (near & ~index[0], palette[0])]
             # In gates, which are fewer than those of multiplexers.
             chosen = [value & when.replicate(V_BITS) for when, value in choices]
             weight = named(m, any_of(chosen), f"weight_{k}")
-            past = ~total[-1] & (total[-2] | (negative & total[:-2].all()))
-            outside = ~listed[k] & (index[V_BITS] | past)
-            turn = ~again | (second if k >= _PORTS else ~second)
-            broad = self.narrow & (weight[-1] ^ weight[-2]) & (turn | ~listed[k])
+            # A sum of less than 9 bits of an index is never past the highest weight.
+            past: Value = (total[-1] & ~total[-2]) | (negative & ~total[-1] & total[:-1].all())
+            outside = ~listed & (index[V_BITS:].any() | past) if len(index) >= V_BITS else Const(0, 1)
+            broad = self.narrow & (weight[-1] ^ weight[-2]) & (turn | ~listed)
             m.d.comb += [
                 self.weights[k].eq(weight),
-                self.wrong[k].eq(valid & filled[k] & (outside | broad)),
-                self.writes[k].eq(valid & self.fits & filled[k] & turn),
+                self.wrong[k].eq(held & filled[k] & (outside | broad)),
+                self.writes[k].eq(held & self.fits & filled[k] & turn),
             ]
         return m
 
+    def _port(self, m: Module, palette: list[Value], place: Value, lower: Value, upper: Value, name: str) -> Value:
+        """The entry at a place in the lower or the upper half of the palette, or 0."""
+        places, halves = [place == n for n in range(PALETTE_ENTRIES // 2)], []
+        for number, half in enumerate((palette[: len(places)], palette[len(places) :])):
+            entry = any_of([value & at.replicate(V_BITS) for value, at in zip(half, places, strict=True)])
+            halves.append(named(m, entry, f"{name}_half_{number}"))
+        chosen = [half & when.replicate(V_BITS) for half, when in zip(halves, (lower, upper), strict=True)]
+        return named(m, any_of(chosen), name)
+
+    def _totals(self, m: Module, rows: list[Value]) -> list[tuple[Value, Value]]:
+        """Weights past the palette: whether they are negative, and their bits, or their complement's if they are.
+
+        The entries and DIROFS make a number that is added to an index past the palette. Its sum's last bit is the
+        sign; of a negative weight's complement all others are one less, and so is what is added then.
+        """
+        rules = self.rules
+        shift = named(m, (rules.offset - rules.entries)[:7], "shift").as_signed()
+        half, turned = shift >> 1, Signal(reset_less=True)
+        even, odd = (Signal(signed(_HALF_BITS), name=name, reset_less=True) for name in ("even", "odd"))
+        m.d.sync += [even.eq(Mux(shift[0], half - 1, half)), odd.eq(Mux(shift[0], half + 1, half - 1))]
+        m.d.sync += turned.eq(shift[0])
+        totals = []
+        for k, index in enumerate(rows):
+            total = Signal(V_BITS, name=f"total_{k}")
+            m.d.comb += total.eq(index[1:V_BITS] + Mux(index[0], odd, even))
+            totals.append((named(m, index[0] ^ turned, f"negative_{k}"), total))
+        return totals
+
     def _is_listed(self, index: Value) -> Value:
         """Whether it is an entry of the palette."""
-        return ~index[5:].any() & ~not_below(index[:5], self.rules.entries)
+        entries = self.rules.entries
+        return ~index[5:].any() & (entries[5] | (index[:5] < entries[:5]))
 
     def _palette(self, m: Module) -> tuple[list[Value], Value]:
         """Its entries as weights, and whether one of them was past -128..127."""

@@ -18,6 +18,12 @@ class Queue(wiring.Component):
     shape : ShapeLike
     depth : int
         A power of two of at least 2; one transfer more waits at the output.
+
+    Members
+    -------
+    i, o : In, Out(stream of shape)
+    held : Out
+        Transfers are in the memory, behind the output.
     """
 
     i: stream.Interface
@@ -27,7 +33,7 @@ class Queue(wiring.Component):
         if depth < 2 or depth & (depth - 1):
             raise ValueError(f"depth must be a power of two of at least 2, not {depth!r}")
         self._depth = depth
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)), "held": Out(1)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -39,7 +45,8 @@ class Queue(wiring.Component):
             memory.write.eq(self.i.valid & self.i.ready),
             memory.write_address.eq(tail),
             memory.write_data.eq(self.i.payload),
-            memory.read.eq((tail != head) & (~self.o.valid | self.o.ready)),
+            self.held.eq(tail != head),
+            memory.read.eq(self.held & (~self.o.valid | self.o.ready)),
             memory.read_address.eq(head),
             self.o.payload.eq(memory.read_data),
         ]

@@ -31,8 +31,10 @@ __all__ = ["MlwTimes", "decode_times"]
 
 _HEADER, _ENTRY, _CHUNK = range(3)
 _FILL_BITS = 32
-_BANKS, _WINDOW, _BLOCK = 32, 16, 8
-_FREE_BITS = 128
+_RING, _WINDOW, _BLOCK = 128, 16, 8
+_ROW_BITS, _ROWS = 64, 16
+# With so many beats to come a header does not wait for the masks before it.
+_NEAR_BEATS = 128
 # Remainders behind which the reader sees the next chunk at once, and bits of its words.
 _NEAR_BITS, _WORD_BITS = 63, 128
 # Entries of the palette that all weights of a row see, and the first weights of it, which see the others at once.
@@ -247,56 +249,74 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
     """Cycles of the beats; return that of the report."""
     number, beats = len(steps), (count + lanes - 1) // lanes
     at = made = served = past = 0
-    done = final = second = False
+    done = final = second = full = near = False
+    sure = True
     chunk = row = -1  # the step whose chunk waits, and whose weights wait
-    level = np.int64(0)  # weights in their ring
-    mask, told = np.int64(-1), np.int64(0)  # bits of the mask that waits, -1 for none; bits that came into the ring
-    shown, full = np.int64(0), False  # bits up to the last one in sight; whether that is a whole beat
+    written = ready_weights = np.int64(0)  # weights in their ring, and those of them that can be seen
+    mask, told = np.int64(-1), np.int64(0)  # bits of the mask that waits, -1 for none; bits that came
+    stored, out = np.int64(0), False
+    shown = np.int64(0)
     cycle = 0
     wait = steps[0, _WAIT]
     while True:
         cycle += 1
-        # What the ring's first beat has, block by block.
         begin = made * lanes
         end, taken, ready = served, 0, past
         while ready < lanes // _BLOCK:
             bound = begin + (ready + 1) * _BLOCK
-            if shown < bound and not final:
+            if shown < bound and not (final and sure):
                 break
             while end < len(places) and places[end] < min(shown, bound):
                 end += 1
-            if end - served > min(int(level), _WINDOW):
+            if end - served > min(int(ready_weights) - served, _WINDOW):
                 break
             taken = end - served
             ready += 1
         whole = ready == lanes // _BLOCK and full and made < beats - 1
-        fits = row >= 0 and steps[row, _WEIGHTS] <= _BANKS - level
+        fits = row >= 0 and steps[row, _WEIGHTS] <= _RING - (written - served)
         write = fits and (second or not steps[row, _TWICE])
-        room = told - begin - (lanes if full else 0) <= _FREE_BITS
+        room = stored < _ROWS
         go = mask >= 0 and room
         take = False
         if chunk >= 0:
             row_free = row < 0 or write or steps[chunk, _WEIGHTS] == 0
-            mask_free = mask < 0 or go or steps[chunk, _MASK] < 0
-            take = bool(row_free and mask_free and (room or steps[chunk, _DIRECT] == 0))
-        if final and not (whole or ready > past or write or go):
+            mask_free = (mask < 0 or go) if steps[chunk, _DIRECT] == 0 else mask < 0 and room
+            if steps[chunk, _DIRECT] == 0 and steps[chunk, _MASK] < 0:
+                mask_free = True
+            take = bool(row_free and mask_free)
+        if final and sure and not (whole or ready > past or write or go):
             break
 
         # Clock edge.
         final = done
-        idle = chunk < 0 and row < 0 and mask < 0
+        empty = chunk < 0 and row < 0
+        idle = empty and mask < 0
         step = False
         if wait:
             wait -= 1
         elif at < number:
-            step = bool(idle if steps[at, _KIND] == _HEADER else steps[at, _KIND] != _CHUNK or chunk < 0 or take)
+            step = bool(
+                (idle or (empty and not near))
+                if steps[at, _KIND] == _HEADER
+                else steps[at, _KIND] != _CHUNK or chunk < 0 or take
+            )
         elif idle:
             done = True
+        pops = False
         if whole or not full:
-            following = (made + 1 + whole) * lanes
+            sure = out or not stored
+            beat = made + whole
+            following = (beat + 1) * lanes
             shown, full = min(told, following), told >= following
+            if not sure:
+                shown, full = np.int64(beat * lanes), False
+            pops = full and following % _ROW_BITS == 0
+        moves = stored > 0 and (pops or not out)
+        near = (count - 1) // lanes - made < _NEAR_BEATS
+        before = told
         told += mask if go else 0
-        level += (steps[row, _WEIGHTS] if write else 0) - taken
+        ready_weights = written
+        written += steps[row, _WEIGHTS] if write else 0
         served += taken
         past = ready
         if whole:
@@ -311,6 +331,8 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
             mask = max(mask, steps[chunk, _MASK])
             told += steps[chunk, _DIRECT]
             chunk = -1
+        stored += told // _ROW_BITS - before // _ROW_BITS - moves
+        out = moves or (out and not pops)
         if step:
             if steps[at, _KIND] == _CHUNK:
                 chunk = at

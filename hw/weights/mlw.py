@@ -130,7 +130,8 @@ class MlwDecoder(wiring.Component):
             lookup.store.eq(reader.store),
             lookup.entry.eq(reader.entry),
             lookup.v.eq(reader.v),
-            reader.empty.eq(~runs.held & ~lookup.valid),
+            # A mask that waits needs no rules, and if many beats are to come, it is not too long.
+            reader.quiet.eq(~lookup.valid & (~runs.held | ~near)),
         ]
 
         # What is wrong.
@@ -177,7 +178,7 @@ class MlwDecoder(wiring.Component):
         ]
 
         final = Signal()
-        m.d.sync += final.eq(reader.done & ~reader.chunk_valid & reader.empty & ~begin)
+        m.d.sync += final.eq(reader.done & ~reader.chunk_valid & ~runs.held & ~lookup.valid & ~begin)
         m.d.comb += [
             merger.final.eq(final),
             merger.more.eq(some & (~near | beats[:near_bits].any())),

@@ -1,12 +1,14 @@
 """Weights and masks of an Ethos-U weight stream to beats."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from hw.bits import any_of, by_count, picked
+from hw.memory import Memory
 from hw.packet import Packet
+from hw.queue import Queue
 from hw.weights.mlw_ports import LAST_BITS, MASK_BITS, SLOTS, V_BITS, count_ones, named, prefix_counts, rotated
 from hw.weights.ports import Weights
 from hw.weights.sums import difference, less_one, not_below, total
@@ -14,22 +16,22 @@ from hw.weights.sums import difference, less_one, not_below, total
 __all__ = ["LANES", "Merger"]
 
 LANES = (16, 32, 64)
-_BANKS = 32
 _WINDOW = 16
-_PARTS = 3
-_RING_BITS = _PARTS * MASK_BITS
-_ROW = 16
+_DEPTH = 8
+_RING = _WINDOW * _DEPTH
+_ROWS = 16
 _BLOCK = 8
 _BLOCK_BITS = bits_for(_BLOCK)
 _COUNT_BITS = bits_for(SLOTS)
-_END_BITS = bits_for(_BANKS)
+_END_BITS = bits_for(_RING)
 
 
 class Merger(wiring.Component):
     """Puts weights where masks have ones, up to `lanes` a cycle, 16 of them from the ring.
 
-    Weights lie in a ring of 32, masks in a ring of 192 bits; a beat's are taken from it in the cycle after, as far as
-    they are known, and are in sight then. Each 8 lanes whose bits
+    Weights lie in a ring of 128, 16 memories side by side, and can be read in the second cycle after the write. Masks
+    are put together to rows of 64 bits, which wait in a queue of 16; a beat's are taken from there, or from the row in
+    the making, as far as they are known, and are in sight in the cycle after. Each 8 lanes whose bits
     are all known and whose ones all have their weights become lanes of the beat at once; the beat is whole when all
     are. A butterfly moves the weights: those of a block of lanes lie side by side in the ring, so that each of its
     nodes is told by where they begin.
@@ -64,7 +66,8 @@ class Merger(wiring.Component):
         if lanes not in LANES or isinstance(lanes, bool):
             raise ValueError(f"lanes must be one of {LANES}, not {lanes!r}")
         self._lanes = lanes
-        self._ahead_bits = bits_for(_RING_BITS // lanes - 1) + 1
+        # Rows in the queue, at its output and in the making, and the beat in sight.
+        self._ahead_bits = bits_for((_ROWS + 2) * (MASK_BITS // lanes) + 1) + 1
         super().__init__(
             {
                 **dict.fromkeys(("begin", "load", "advance", "go", "final", "fill", "more", "error"), In(1)),
@@ -86,11 +89,14 @@ class Merger(wiring.Component):
         lanes, blocks, o = self._lanes, self._lanes // _BLOCK, self.o
         free = Signal()
         m.d.comb += free.eq(~o.valid | o.ready)
-        sight, full, totals = self._masks(m)
+        sight, full, sure, totals = self._masks(m)
 
         # Which of its blocks have their weights.
         end, all_end, first = (Signal(_END_BITS, name=name, reset_less=True) for name in ("end", "all_end", "first"))
-        level = named(m, difference(end, first, _END_BITS), "level")
+        # What was written a cycle ago is not to be read yet.
+        readable = Signal(_END_BITS, name="readable", reset_less=True)
+        m.d.sync += readable.eq(end & (~self.begin).replicate(_END_BITS))
+        level = named(m, difference(readable, first, _END_BITS), "level")
         wanted = named(m, difference(all_end, first, _END_BITS), "wanted")
         past, serves, served = Signal(blocks, reset_less=True), Signal(), Signal(blocks)
         ranks = self._ranks(m, sight, totals, past)
@@ -99,16 +105,17 @@ class Merger(wiring.Component):
         enough = [self._enough(rank, level, plenty) for rank in ends]
         m.d.comb += [
             serves.eq(free & ~self.fill),
-            served.eq(Cat(enough) & (full | self.final.replicate(blocks))),
+            served.eq(Cat(enough) & (full | (self.final & sure).replicate(blocks))),
             self.made.eq(free & (self.fill | (full[-1] & served[-1] & self.more))),
-            self.idle.eq(free & ~self.made & ~(served & ~past).any()),
+            self.idle.eq(free & sure & ~self.made & ~(served & ~past).any()),
             self.fits.eq(~wanted[-1] | ~wanted[:-1].any()),
         ]
 
         # Lanes that are not served are zeros from the beat's first turn on, or from the first that fills.
         blocks_served = served & ~past & (~self.fill).replicate(blocks)
         lights = named(m, sight & Cat(bit.replicate(_BLOCK) for bit in blocks_served), "lights")
-        outputs = self._route(m, self._banks(m, end[:-1]), first, ranks, lights)
+        following = Signal(_END_BITS, name="following")
+        outputs = self._route(m, self._window(m, end, following), first, ranks, lights)
         beat = [Signal(V_BITS, name=f"lane_{lane}", reset_less=True) for lane in range(lanes)]
         last, error, fresh = (Signal(name=name, reset_less=True) for name in ("last_beat", "error_beat", "fresh"))
         tail = Signal(ceil_log2(lanes), reset_less=True)
@@ -133,6 +140,7 @@ class Merger(wiring.Component):
         # Ready for each number of blocks that are served, which is known late.
         then = [first, *((first + rank)[: len(first)] for rank in ends)]
         turns = named(m, served & serves.replicate(blocks), "turns")
+        m.d.comb += following.eq(by_count(then, turns))
         with m.If(self.begin):
             m.d.sync += [Cat(first, end, all_end, past).eq(0), fresh.eq(1)]
         with m.Else():
@@ -141,53 +149,67 @@ class Merger(wiring.Component):
             with m.If(self.advance):
                 m.d.sync += end.eq(all_end)
             m.d.sync += [
-                first.eq(by_count(then, turns)),
+                first.eq(following),
                 past.eq((past | turns) & ~(self.made & ~self.fill).replicate(blocks)),
             ]
         return m
 
-    def _masks(self, m: Module) -> tuple[Value, Value, list[Value]]:
-        """The known bits of the beat in sight, which blocks of them are known all, and ones of each block."""
-        lanes, lane_bits = self._lanes, ceil_log2(self._lanes)
-        ring = [Signal(name=f"mask_{k}", reset_less=True) for k in range(_RING_BITS)]
-        last, part = Signal(LAST_BITS - 1, reset_less=True), Signal(_PARTS, reset_less=True)
-        turn, ahead = Signal(range(_RING_BITS // lanes), reset_less=True), Signal.like(self.ahead, reset_less=True)
-        behind, wide, most = Signal(), Signal(), (_RING_BITS - MASK_BITS) // lanes
+    def _masks(self, m: Module) -> tuple[Value, Value, Value, list[Value]]:
+        """The known bits of the beat in sight, which blocks of them are known all, whether no others wait, and ones."""
+        lanes, lane_bits, parts = self._lanes, ceil_log2(self._lanes), MASK_BITS // self._lanes
+        m.submodules.rows = rows = ResetInserter(self.begin)(Queue(MASK_BITS, _ROWS))
+        row = [Signal(name=f"mask_{k}", reset_less=True) for k in range(MASK_BITS)]
+        last, part = Signal(LAST_BITS - 1, reset_less=True), Signal(range(parts), reset_less=True)
+        ahead = Signal.like(self.ahead, reset_less=True)
+        looks, goes, behind, wide, hidden = (Signal(name=n) for n in ("looks", "goes", "behind", "wide", "hidden"))
         full = Signal(lanes // _BLOCK, name="full", reset_less=True)
         m.d.comb += [
             self.last.eq(last),
             self.ahead.eq(ahead),
-            # Of the beat that the ring shows: the one in sight or, behind one that is known, the next.
+            self.free.eq(rows.i.ready),
+            goes.eq(self.made & ~self.fill),
+            looks.eq(~full[-1] | goes),
+            # Of the beat that is looked up: the one in sight or, behind one that is known, the next.
             behind.eq(ahead[-1] | (full[-1] & ~ahead.any())),
             wide.eq(~ahead[-1] & Mux(full[-1], ahead[1:].any(), ahead.any())),
-            self.free.eq(ahead[-1] | (ahead < most) | ((ahead == most) & full[-1])),
+            hidden.eq(rows.held & ~rows.o.valid),
         ]
-        # A mask's bits lie in the part of the ring that the last one's end in, and from that part's beginning on in the
-        # next.
+        # A mask's bits behind place `last` are of the row in the making, the others of the next one. A row goes to the
+        # queue with its last bit: is that the last mask's, too, then all bits are of the next one.
+        whole = named(m, last.all(), "whole")
+        merged = []
         for k in range(MASK_BITS):
             above = named(m, last < k, f"above_{k}")
-            for number in range(_PARTS):
-                with m.If(self.go & Mux(above, part[number], part[number - 1])):
-                    m.d.sync += ring[number * MASK_BITS + k].eq(self.mask[k])
+            merged.append(Mux(above | whole, self.mask[k], row[k]))
+            with m.If(self.go & (above | self.next_last[-1])):
+                m.d.sync += row[k].eq(self.mask[k])
         new = self.next_last
-        beats = [Cat(ring[at : at + lanes]) for at in range(0, _RING_BITS, lanes)]
-        shown = any_of([bits & (turn == k).replicate(lanes) for k, bits in enumerate(beats)])
-        known = named(m, Cat(wide | (~behind & (last[:lane_bits] >= lane)) for lane in range(lanes)), "known")
+        m.d.comb += [
+            rows.i.valid.eq(self.go & (new[:-1].all() | (new[-1] & ~whole))),
+            rows.i.payload.eq(Cat(merged)),
+        ]
+        sources = [(rows.o.payload, rows.o.valid), (Cat(row), ~rows.o.valid)]
+        shown = any_of(
+            [
+                source[at * lanes :][:lanes] & (select & (part == at)).replicate(lanes)
+                for source, select in sources
+                for at in range(parts)
+            ]
+        )
+        known = Cat(~hidden & (wide | (~behind & (last[:lane_bits] >= lane))) for lane in range(lanes))
+        known = named(m, known, "known")
         bits, starts = named(m, shown & known, "bits"), range(0, lanes, _BLOCK)
         counted = [count_ones(m, list(bits[at : at + _BLOCK]), f"block_{at}") for at in starts]
 
         # The beat in sight, and with the number of its ones. Once all of it is known, the ring shows the next one.
         sight = Signal(lanes, name="sight", reset_less=True)
         totals = [Signal(_BLOCK_BITS, name=f"total_{at}", reset_less=True) for at in starts]
-        looks, goes = Signal(), Signal()
-        m.d.comb += [
-            looks.eq(~full[-1] | (self.made & ~self.fill)),
-            goes.eq(self.made & ~self.fill),
-            looks.eq(~full[-1] | goes),
-        ]
+        # Whether that is all there was.
+        sure = Signal(name="sure", reset_less=True)
         with m.If(looks):
             m.d.sync += [sight.eq(bits), full.eq(Cat(known[at + _BLOCK - 1] for at in starts))]
             m.d.sync += [ones.eq(count) for ones, count in zip(totals, counted, strict=True)]
+            m.d.sync += sure.eq(~hidden)
         # Worked out for all cases: which it is comes late.
         held = Cat(last[lane_bits:], Const(0, len(ahead)))[: len(ahead)]
         begun = [named(m, difference(ahead, held, len(ahead)), "begun")]
@@ -196,28 +218,41 @@ class Merger(wiring.Component):
             begun.append(named(m, total(begun[1], Const(number), len(ahead)), f"begun_{number}"))
         gains = [picked(begun[goes : goes - 1 or None], new[lane_bits:]) for goes in (1, 0)]
         now = [Mux(self.go, gain, stay) for gain, stay in zip(gains, (ahead, less_one(ahead)), strict=True)]
+        m.d.comb += rows.o.ready.eq(looks & known[-1] & (part == parts - 1))
         with m.If(self.begin):
-            m.d.sync += [last.eq(-1), part.eq(1 << _PARTS - 1), turn.eq(0), ahead.eq(-1), full.eq(0)]
+            m.d.sync += [last.eq(-1), part.eq(0), ahead.eq(-1), full.eq(0)]
         with m.Else():
             with m.If(self.go):
                 m.d.sync += last.eq(new)
-                with m.If(new[-1]):
-                    m.d.sync += part.eq(part.rotate_left(1))
             with m.If(looks & known[-1]):
-                m.d.sync += turn.eq(Mux(turn == _RING_BITS // lanes - 1, 0, turn + 1))
+                m.d.sync += part.eq(part + 1)
             m.d.sync += ahead.eq(Mux(goes, now[1], now[0]))
-        return sight, full, totals
+        return sight, full, sure, totals
 
-    def _banks(self, m: Module, end: Value) -> list[Value]:
-        """The ring of weights."""
-        banks = [Signal(signed(V_BITS), name=f"bank_{k}", reset_less=True) for k in range(_BANKS)]
-        rows = [Cat(self.writes[k], self.weights[k]) if k < SLOTS else Const(0, V_BITS + 1) for k in range(_ROW)]
-        rows = rotated(m, rows, end[:-1], "row")
-        for k, bank in enumerate(banks):
-            upper = Const(k // _ROW, 1)
-            with m.If(rows[k % _ROW][0] & (end[-1] ^ (end[:-1] > k % _ROW) ^ ~upper)):
-                m.d.sync += bank.eq(rows[k % _ROW][1:])
-        return banks
+    def _window(self, m: Module, end: Value, following: Value) -> list[Value]:
+        """The weights from `following` on in the next cycle, weight n in column ``n % 16``: a memory a column."""
+        bits = ceil_log2(_WINDOW)
+        rows = [Cat(self.writes[k], self.weights[k]) if k < SLOTS else Const(0, V_BITS + 1) for k in range(_WINDOW)]
+        rows = rotated(m, rows, end[:bits], "row")
+
+        def places(begin: Value, name: str) -> tuple[Value, Value]:
+            """Rows of the memories from which those from place `begin` on are, and from which those before."""
+            here = begin[bits:-1]
+            return here, named(m, (here + 1)[: len(here)], name)
+
+        columns = []
+        (here, beyond), (next_here, next_beyond) = places(end, "end_beyond"), places(following, "following_beyond")
+        for k in range(_WINDOW):
+            m.submodules[f"column_{k}"] = column = Memory(V_BITS, _DEPTH)
+            m.d.comb += [
+                column.write.eq(rows[k][0]),
+                column.write_address.eq(Mux(end[:bits] > k, beyond, here)),
+                column.write_data.eq(rows[k][1:]),
+                column.read.eq(1),
+                column.read_address.eq(Mux(following[:bits] > k, next_beyond, next_here)),
+            ]
+            columns.append(column.read_data)
+        return columns
 
     def _enough(self, rank: Value, level: Value, plenty: Value) -> Value:
         """Whether so many weights are there, and not more than are seen at once."""
@@ -245,8 +280,8 @@ class Merger(wiring.Component):
         sums = [(low[-1] + value)[: bits_for(_BLOCK * (half + k + 1))] for k, value in enumerate(high)]
         return low + [named(m, value, f"{name}_{k}") for k, value in enumerate(sums)]
 
-    def _route(self, m: Module, banks: list[Value], first: Value, ranks: list[Value], lights: Value) -> list[Value]:
-        """Weight ``first + ranks[l]`` of the ring for each lane l of `lights`, zero for others."""
+    def _route(self, m: Module, window: list[Value], first: Value, ranks: list[Value], lights: Value) -> list[Value]:
+        """Weight ``first + ranks[l]`` of the window for each lane l of `lights`, zero for others."""
 
         def halve(values: list[Value], lane: int) -> list[Value]:
             """Of each two values half a ring apart the one that is among the weights from lane `lane` on."""
@@ -268,5 +303,4 @@ class Merger(wiring.Component):
             half = len(values) // 2
             return route(halve(values, lane), lane) + route(halve(values, lane + half), lane + half)
 
-        window = halve(banks, 0)
         return [value for lane in range(0, self._lanes, _WINDOW) for value in route(window, lane)]

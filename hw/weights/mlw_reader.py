@@ -33,8 +33,7 @@ class ChunkReader(wiring.Component):
     the remainders are more than 63 bits, or reach past the words in sight, these take a cycle more; so they do at a
     stream's beginning, and in a slice with runs in front of a chunk that has none before they are all read.
 
-    A header waits until the stages behind are empty, since they read `rules`, and know then whether the slice before
-    fitted. After a fault, theirs or its own, the reader takes words up to the tensor's last.
+    A header waits until the stages behind no longer read `rules`, and know whether the slice before fitted. After a fault, theirs or its own, the reader takes words up to the tensor's last.
 
     Parameters
     ----------
@@ -47,8 +46,8 @@ class ChunkReader(wiring.Component):
         Read a tensor; only if `done`.
     chunk_valid, chunk, take : Out, Out, In
         A chunk, and that it goes on. `chunk` stays as it was until the next one.
-    empty : In
-        No stage behind holds anything of the chunks before.
+    quiet : In
+        No stage behind reads `rules` for chunks before, nor may these tell that weights are too many.
     over, missing : In
         The slices so far have more weights than were ordered, or fewer.
     bad, between : In
@@ -72,7 +71,7 @@ class ChunkReader(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(Packet(word_bits))),
-                **dict.fromkeys(("begin", "take", "empty", "over", "missing"), In(1)),
+                **dict.fromkeys(("begin", "take", "quiet", "over", "missing"), In(1)),
                 "chunk_valid": Out(1),
                 "chunk": Out(Chunk(self._place_bits)),
                 **dict.fromkeys(("bad", "between", "crossed"), In(1)),
@@ -220,7 +219,7 @@ class ChunkReader(wiring.Component):
                     m.next = "Header"
             with m.State("Header"):
                 m.d.comb += self.watch.eq(1)
-                with m.If(self.empty & ~self.chunk_valid & ~self.bad):
+                with m.If(self.quiet & ~self.chunk_valid & ~self.bad):
                     with m.If(self.over):
                         fail(Fault.OVERRUN, 0)
                     with m.Elif(low_last & place.all()):

@@ -109,11 +109,11 @@ class RunDecoder(wiring.Component):
         direct, marks, next_last = Signal(), Signal(MASK_BITS), Signal(LAST_BITS)
         m.d.comb += [
             direct.eq(~rules.runs & (self.ones != 0)),
-            self.ready.eq(~(arrives | direct) | (rules.runs & ~valid) | self.go),
+            self.ready.eq(Mux(rules.runs, ~arrives | ~valid | self.go, ~direct | (~valid & self.go))),
             self.held.eq(valid),
             self.valid.eq(valid | (self.take & direct)),
-            self.mask.eq(marks | (~rules.runs).replicate(MASK_BITS)),
-            self.next_last.eq(Mux(rules.runs, next_last, self.last + self.ones)),
+            self.mask.eq(marks | (~valid).replicate(MASK_BITS)),
+            self.next_last.eq(Mux(valid, next_last, self.last + self.ones)),
         ]
         with m.If(self.begin):
             m.d.sync += valid.eq(0)

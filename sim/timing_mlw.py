@@ -31,7 +31,8 @@ __all__ = ["MlwTimes", "decode_times"]
 
 _HEADER, _ENTRY, _CHUNK = range(3)
 _FILL_BITS = 32
-_RING, _WINDOW, _BLOCK = 128, 16, 8
+# Weights of the ring; with fewer that can be read a row is written.
+_ROOM, _WINDOW, _BLOCK = 80, 16, 8
 _ROW_BITS, _ROWS = 64, 16
 # With so many beats to come a header does not wait for the masks before it.
 _NEAR_BEATS = 128
@@ -250,7 +251,7 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
     number, beats = len(steps), (count + lanes - 1) // lanes
     at = made = served = past = 0
     done = final = second = full = near = False
-    sure = True
+    sure = has_room = True
     chunk = row = -1  # the step whose chunk waits, and whose weights wait
     written = ready_weights = np.int64(0)  # weights in their ring, and those of them that can be seen
     mask, told = np.int64(-1), np.int64(0)  # bits of the mask that waits, -1 for none; bits that came
@@ -273,8 +274,8 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
             taken = end - served
             ready += 1
         whole = ready == lanes // _BLOCK and full and made < beats - 1
-        fits = row >= 0 and steps[row, _WEIGHTS] <= _RING - (written - served)
-        write = fits and (second or not steps[row, _TWICE])
+        fits = row >= 0 and has_room
+        write = second or (fits and not steps[row, _TWICE])
         room = stored < _ROWS
         go = mask >= 0 and room
         take = False
@@ -315,6 +316,7 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
         near = (count - 1) // lanes - made < _NEAR_BEATS
         before = told
         told += mask if go else 0
+        has_room = ready_weights - served < _ROOM
         ready_weights = written
         written += steps[row, _WEIGHTS] if write else 0
         served += taken

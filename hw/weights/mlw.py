@@ -172,8 +172,7 @@ class MlwDecoder(wiring.Component):
             merger.weights.eq(lookup.weights),
             merger.writes.eq(lookup.writes & (~flush).replicate(len(lookup.writes))),
             merger.advance.eq(lookup.done & ~flush),
-            merger.load.eq(take & loads),
-            merger.count.eq(indices.count),
+            merger.count.eq(lookup.number),
             lookup.fits.eq(merger.fits | flush),
         ]
 

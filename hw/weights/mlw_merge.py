@@ -40,10 +40,10 @@ class Merger(wiring.Component):
     -------
     begin : In
         Forget everything.
-    load, count, fits : In, In, Out
-        A row of so many weights comes next; whether the ring has room for all that came.
-    weights, writes, advance : In
-        Weights that are written, each behind the last row's; that the row is complete with them.
+    fits : Out
+        The ring has room for a row.
+    weights, writes, count, advance : In
+        Weights that are written, each behind the last row's; that the row is complete with them, so many.
     go, free, last, mask, next_last : In, Out, Out, In, In
         A mask is taken, if 64 bits are free; its bits from the one after place `last` on, modulo 64; the place of
         its last one, not modulo 64, behind which bits may be set.
@@ -70,7 +70,7 @@ class Merger(wiring.Component):
         self._ahead_bits = bits_for((_ROWS + 2) * (MASK_BITS // lanes) + 1) + 1
         super().__init__(
             {
-                **dict.fromkeys(("begin", "load", "advance", "go", "final", "fill", "more", "error"), In(1)),
+                **dict.fromkeys(("begin", "advance", "go", "final", "fill", "more", "error"), In(1)),
                 "weights": In(data.ArrayLayout(signed(V_BITS), SLOTS)),
                 "writes": In(SLOTS),
                 "count": In(_COUNT_BITS),
@@ -92,23 +92,22 @@ class Merger(wiring.Component):
         sight, full, sure, totals = self._masks(m)
 
         # Which of its blocks have their weights.
-        end, all_end, first = (Signal(_END_BITS, name=name, reset_less=True) for name in ("end", "all_end", "first"))
+        end, first = (Signal(_END_BITS, name=name, reset_less=True) for name in ("end", "first"))
         # What was written a cycle ago is not to be read yet.
-        readable = Signal(_END_BITS, name="readable", reset_less=True)
+        readable, fits = Signal(_END_BITS, name="readable", reset_less=True), Signal(name="fits_next", reset_less=True)
         m.d.sync += readable.eq(end & (~self.begin).replicate(_END_BITS))
         level = named(m, difference(readable, first, _END_BITS), "level")
-        wanted = named(m, difference(all_end, first, _END_BITS), "wanted")
         past, serves, served = Signal(blocks, reset_less=True), Signal(), Signal(blocks)
         ranks = self._ranks(m, sight, totals, past)
         ends = [ranks[lane] for lane in range(_BLOCK, lanes + 1, _BLOCK)]
         plenty = level[ceil_log2(_WINDOW) :].any()
         enough = [self._enough(rank, level, plenty) for rank in ends]
         m.d.comb += [
+            self.fits.eq(fits),
             serves.eq(free & ~self.fill),
             served.eq(Cat(enough) & (full | (self.final & sure).replicate(blocks))),
             self.made.eq(free & (self.fill | (full[-1] & served[-1] & self.more))),
             self.idle.eq(free & sure & ~self.made & ~(served & ~past).any()),
-            self.fits.eq(~wanted[-1] | ~wanted[:-1].any()),
         ]
 
         # Lanes that are not served are zeros from the beat's first turn on, or from the first that fills.
@@ -142,13 +141,13 @@ class Merger(wiring.Component):
         turns = named(m, served & serves.replicate(blocks), "turns")
         m.d.comb += following.eq(by_count(then, turns))
         with m.If(self.begin):
-            m.d.sync += [Cat(first, end, all_end, past).eq(0), fresh.eq(1)]
+            m.d.sync += [Cat(first, end, past).eq(0), Cat(fresh, fits).eq(-1)]
         with m.Else():
-            with m.If(self.load):
-                m.d.sync += all_end.eq(total(all_end, self.count, _END_BITS))
             with m.If(self.advance):
-                m.d.sync += end.eq(all_end)
+                m.d.sync += end.eq(total(end, self.count, _END_BITS))
             m.d.sync += [
+                # Two rows that `level` does not tell of and the next one; that four fit takes fewer gates to tell.
+                fits.eq(level < _RING - 4 * SLOTS),
                 first.eq(following),
                 past.eq((past | turns) & ~(self.made & ~self.fill).replicate(blocks)),
             ]

@@ -33,7 +33,8 @@ class ChunkReader(wiring.Component):
     the remainders are more than 63 bits, or reach past the words in sight, these take a cycle more; so they do at a
     stream's beginning, and in a slice with runs in front of a chunk that has none before they are all read.
 
-    A header waits until the stages behind no longer read `rules`, and know whether the slice before fitted. After a fault, theirs or its own, the reader takes words up to the tensor's last.
+    A header waits until the stages behind no longer read `rules`, and know whether the slice before fitted. After a
+    fault, theirs or its own, the reader takes words up to the tensor's last.
 
     Parameters
     ----------

@@ -46,15 +46,16 @@ class Queue(wiring.Component):
             memory.write_address.eq(tail),
             memory.write_data.eq(self.i.payload),
             self.held.eq(tail != head),
-            memory.read.eq(self.held & (~self.o.valid | self.o.ready)),
+            # In this form the sink may be late.
+            memory.read.eq(Mux(self.o.ready, self.held, self.held & ~self.o.valid)),
             memory.read_address.eq(head),
             self.o.payload.eq(memory.read_data),
         ]
-        m.d.sync += [
-            tail.eq(tail + memory.write),
-            head.eq(head + memory.read),
-            self.o.valid.eq(memory.read | (self.o.valid & ~self.o.ready)),
-        ]
+        with m.If(memory.write):
+            m.d.sync += tail.eq(tail + 1)
+        with m.If(memory.read):
+            m.d.sync += head.eq(head + 1)
+        m.d.sync += self.o.valid.eq(memory.read | (self.o.valid & ~self.o.ready))
         return m
 
 

@@ -114,7 +114,7 @@ class MlwDecoder(wiring.Component):
             m.d.sync += beats.eq(less_one(beats))
 
         # A chunk's indices and runs go on together, each to its own queue.
-        take, loads = Signal(), Signal()
+        take, loads = Signal(name="take"), Signal(name="loads")
         m.d.comb += [
             loads.eq(indices.count != 0),
             take.eq(reader.chunk_valid & (lookup.ready | (~loads & ~lookup.slow)) & runs.ready & reader.watch),
@@ -155,6 +155,9 @@ class MlwDecoder(wiring.Component):
         # Masks of more weights than were ordered go nowhere, nor does what comes behind a fault. The last bit's beat is
         # told from the next one to make.
         over, flush, known, equal, above = (Signal(name=name) for name in ("over", "flush", "known", "equal", "above"))
+        # What waits for room is let go a cycle late.
+        flushed = Signal(name="flushed", reset_less=True)
+        m.d.sync += flushed.eq(flush & ~begin)
         last, whole = Cat(merger.last[:lane_bits], merger.ahead), Cat(tail, beats[:near_bits])
         m.d.comb += [
             known.eq(~merger.ahead[-1]),
@@ -168,12 +171,12 @@ class MlwDecoder(wiring.Component):
             runs.last.eq(merger.last),
             merger.next_last.eq(runs.next_last),
             merger.go.eq(runs.valid & merger.free & ~flush),
-            runs.go.eq(merger.free | flush),
+            runs.go.eq(merger.free | flushed),
             merger.weights.eq(lookup.weights),
             merger.writes.eq(lookup.writes & (~flush).replicate(len(lookup.writes))),
             merger.advance.eq(lookup.done & ~flush),
             merger.count.eq(lookup.number),
-            lookup.fits.eq(merger.fits | flush),
+            lookup.fits.eq(merger.fits | flushed),
         ]
 
         final = Signal()

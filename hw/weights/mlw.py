@@ -29,7 +29,7 @@ class MlwDecoder(wiring.Component):
     `Merger` puts them into beats. `ChunkCheck` tells a cycle late what is wrong with a chunk, or two.
 
     *Cycles*, if no one waits: each header of a slice, entry of a palette, chunk and end marker (32 bits at once of
-    filling) is a cycle of the reader, which waits two more behind each slice until the stages behind it are empty.
+    filling) is a cycle of the reader, which waits two more behind each slice until no other reads its rules.
     So a tensor takes ``chunks + entries + markers + 3 slices + 6`` cycles from its order to its report where chunks
     stand for up to 32 weights on average, one more for some chunks (`ChunkReader`), and a cycle for each beat, 32
     weights, where they stand for more; `sim.timing_mlw` steps what lies between and is equal to the core for every
@@ -38,8 +38,8 @@ class MlwDecoder(wiring.Component):
     indices waits a cycle. The first beat leaves 9 cycles after the order at the earliest; the last one when the stream
     is known to be sound.
 
-    *Back-pressure*: a beat that waits stops the beats, then the queues (32 weights, 192 bits of masks and a beat of
-    them), then the reader; nothing is lost, and what is queued goes on.
+    *Back-pressure*: a beat that waits stops the beats, then the queues (some 100 weights, and 16 rows of 64 bits of
+    masks), then the reader; nothing is lost, and what is queued goes on.
 
     *Bad streams*: all that golden refuses is reported with golden's position, as is a weight past -128..127 if
     `narrow` is ordered, at its remainder. Then the stream is taken to its last word, the ordered weights are made up

@@ -184,7 +184,8 @@ class Merger(wiring.Component):
                 m.d.sync += row[k].eq(self.mask[k])
         new = self.next_last
         m.d.comb += [
-            rows.i.valid.eq(self.go & (new[:-1].all() | (new[-1] & ~whole))),
+            # A mask may be empty: then nothing ends.
+            rows.i.valid.eq(self.go & Mux(whole, new.all(), new[-1] | new[:-1].all())),
             rows.i.payload.eq(Cat(merged)),
         ]
         sources = [(rows.o.payload, rows.o.valid), (Cat(row), ~rows.o.valid)]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from golden.weights.mlw import Mlw, write_stream
+from golden.weights.mlw_format import MlwFormat
 from hw.harness import Harness, Stalls
 from hw.transfers import fields_of, from_fields, words_of
 from hw.weights.mlw import MlwDecoder
@@ -107,6 +108,17 @@ def test_real_weights_are_those_of_the_reference_decoder(model):
     came, verdicts, _ = decode(model, streams)
     assert {fault for fault, _ in verdicts} == {Fault.NONE}
     assert [row.tolist() for row in came] == run_reference([stream.data for stream in streams])
+
+
+def test_empty_masks_behind_a_whole_row_of_masks(model):
+    # Blocks that end with a row of masks, some with a run of no zeros that is alone in its chunk.
+    rng = np.random.default_rng(5)
+    tensors = [rng.integers(-90, 91, 6400) * (rng.random(6400) < density) for density in (0.1, 0.2, 0.3, 0.4) * 4]
+    coded = [Mlw(MlwFormat(entry_weights=64)).encode(tensor) for tensor in tensors]
+    streams = [Stream(filled(c.words.tobytes()[: c.bits // 8]), t.size) for c, t in zip(coded, tensors, strict=True)]
+    came, verdicts, _ = decode(model, streams)
+    assert all(map(np.array_equal, came, tensors))
+    assert {fault for fault, _ in verdicts} == {Fault.NONE}
 
 
 @pytest.mark.parametrize(("density", "least"), [(1.0, 8.0), (0.1, 29.0)])

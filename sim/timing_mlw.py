@@ -32,7 +32,7 @@ __all__ = ["MlwTimes", "decode_times"]
 _HEADER, _ENTRY, _CHUNK = range(3)
 _FILL_BITS = 32
 # Weights of the ring; with fewer that can be read a row is written.
-_ROOM, _WINDOW, _BLOCK = 80, 16, 8
+_ROOM, _WINDOW, _BLOCK = 192, 16, 8
 _ROW_BITS, _ROWS = 64, 16
 # With so many beats to come a header does not wait for the masks before it.
 _NEAR_BEATS = 128

@@ -89,12 +89,15 @@ def _tensor(rng: np.random.Generator, engines: Sequence[Engine]) -> tuple[Stored
     """A tensor, and the form that its weights leave in."""
     engine = engines[int(rng.integers(len(engines)))]
     name = str(rng.choice(CODECS[engine]))
-    shape = tuple(rng.integers(1, [9, 20, 10]).tolist())
+    # Slices of Ethos-U streams matter to each other: such tensors have more of them.
+    shape = tuple(rng.integers(1, [9, 20, int(rng.choice([10, 40])) if engine is Engine.MLW else 10]).tolist())
     weights = (rng.normal(0, 0.2, shape) * (rng.random(shape) < rng.choice([0.02, 0.1, 0.5, 1]))).astype(np.float32)
     config: dict[str, Any] = {"codec": name}
     if name == "palette":
         name = "deepcomp"
         config = {"codec": name, "form": "packed", "density": 1.0, "bits": int(rng.integers(2, 9))}
+    if engine is Engine.MLW:
+        config["entry_weights"] = int(rng.choice([0, 64, 100]))
     if engine is Engine.PAIRS:
         config |= {"entry_weights": int(rng.choice([0, 64, 100, 8192])), "max_length": int(rng.integers(9, 16))}
     if name == "zero-runs":

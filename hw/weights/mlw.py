@@ -38,7 +38,7 @@ class MlwDecoder(wiring.Component):
     indices waits a cycle. The first beat leaves 9 cycles after the order at the earliest; the last one when the stream
     is known to be sound.
 
-    *Back-pressure*: a beat that waits stops the beats, then the queues (some 100 weights, and 16 rows of 64 bits of
+    *Back-pressure*: a beat that waits stops the beats, then the queues (some 200 weights, and 16 rows of 64 bits of
     masks), then the reader; nothing is lost, and what is queued goes on.
 
     *Bad streams*: all that golden refuses is reported with golden's position, as is a weight past -128..127 if

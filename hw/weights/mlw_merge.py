@@ -17,7 +17,7 @@ __all__ = ["LANES", "Merger"]
 
 LANES = (16, 32, 64)
 _WINDOW = 16
-_DEPTH = 8
+_DEPTH = 16
 _RING = _WINDOW * _DEPTH
 _ROWS = 16
 _BLOCK = 8
@@ -29,7 +29,7 @@ _END_BITS = bits_for(_RING)
 class Merger(wiring.Component):
     """Puts weights where masks have ones, up to `lanes` a cycle, 16 of them from the ring.
 
-    Weights lie in a ring of 128, 16 memories side by side, and can be read in the second cycle after the write. Masks
+    Weights lie in a ring of 256, 16 memories side by side, and can be read in the second cycle after the write. Masks
     are put together to rows of 64 bits, which wait in a queue of 16; a beat's are taken from there, or from the row in
     the making, as far as they are known, and are in sight in the cycle after. Each 8 lanes whose bits
     are all known and whose ones all have their weights become lanes of the beat at once; the beat is whole when all
@@ -146,8 +146,8 @@ class Merger(wiring.Component):
             with m.If(self.advance):
                 m.d.sync += end.eq(total(end, self.count, _END_BITS))
             m.d.sync += [
-                # Two rows that `level` does not tell of and the next one; that four fit takes fewer gates to tell.
-                fits.eq(level < _RING - 4 * SLOTS),
+                # There is room for two rows that `level` does not tell of and the next one: a quarter is easily told.
+                fits.eq(level < _RING * 3 // 4),
                 first.eq(following),
                 past.eq((past | turns) & ~(self.made & ~self.fill).replicate(blocks)),
             ]

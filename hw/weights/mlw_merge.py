@@ -1,17 +1,17 @@
 """Weights and masks of an Ethos-U weight stream to beats."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
-from hw.bits import any_of, by_count, picked
+from hw.bits import any_of, by_count
 from hw.memory import Memory
 from hw.packet import Packet
-from hw.queue import Queue
-from hw.weights.mlw_ports import LAST_BITS, MASK_BITS, SLOTS, V_BITS, count_ones, named, prefix_counts, rotated
+from hw.weights.mlw_masks import MaskRows
+from hw.weights.mlw_ports import LAST_BITS, MASK_BITS, SLOTS, V_BITS, named, prefix_counts, rotated
 from hw.weights.ports import Weights
-from hw.weights.sums import difference, less_one, not_below, total
+from hw.weights.sums import difference, not_below, total
 
 __all__ = ["LANES", "Merger"]
 
@@ -19,7 +19,6 @@ LANES = (16, 32, 64)
 _WINDOW = 16
 _DEPTH = 16
 _RING = _WINDOW * _DEPTH
-_ROWS = 16
 _BLOCK = 8
 _BLOCK_BITS = bits_for(_BLOCK)
 _COUNT_BITS = bits_for(SLOTS)
@@ -29,12 +28,10 @@ _END_BITS = bits_for(_RING)
 class Merger(wiring.Component):
     """Puts weights where masks have ones, up to `lanes` a cycle, 16 of them from the ring.
 
-    Weights lie in a ring of 256, 16 memories side by side, and can be read in the second cycle after the write. Masks
-    are put together to rows of 64 bits, which wait in a queue of 16; a beat's are taken from there, or from the row in
-    the making, as far as they are known, and are in sight in the cycle after. Each 8 lanes whose bits
-    are all known and whose ones all have their weights become lanes of the beat at once; the beat is whole when all
-    are. A butterfly moves the weights: those of a block of lanes lie side by side in the ring, so that each of its
-    nodes is told by where they begin.
+    Weights lie in a ring of 256, 16 memories side by side, and can be read in the second cycle after the write. The
+    beat's bits are those of `MaskRows`. Each 8 lanes whose bits are all known and whose ones all have their weights
+    become lanes of the beat at once; the beat is whole when all are. A butterfly moves the weights: those of a block of
+    lanes lie side by side in the ring, so that each of its nodes is told by where they begin.
 
     Members
     -------
@@ -66,8 +63,7 @@ class Merger(wiring.Component):
         if lanes not in LANES or isinstance(lanes, bool):
             raise ValueError(f"lanes must be one of {LANES}, not {lanes!r}")
         self._lanes = lanes
-        # Rows in the queue, at its output and in the making, and the beat in sight.
-        self._ahead_bits = bits_for((_ROWS + 2) * (MASK_BITS // lanes) + 1) + 1
+        self._masks = MaskRows(lanes, _BLOCK)
         super().__init__(
             {
                 **dict.fromkeys(("begin", "advance", "go", "final", "fill", "more", "error"), In(1)),
@@ -78,7 +74,7 @@ class Merger(wiring.Component):
                 "last": Out(LAST_BITS - 1),
                 "next_last": In(LAST_BITS),
                 "tail": In(ceil_log2(lanes)),
-                "ahead": Out(signed(self._ahead_bits)),
+                "ahead": Out(self._masks.ahead.shape()),
                 **dict.fromkeys(("fits", "free", "made", "idle"), Out(1)),
                 "o": Out(stream.Signature(Packet(Weights(signed(V_BITS), lanes)))),
             }
@@ -89,7 +85,13 @@ class Merger(wiring.Component):
         lanes, blocks, o = self._lanes, self._lanes // _BLOCK, self.o
         free = Signal()
         m.d.comb += free.eq(~o.valid | o.ready)
-        sight, full, sure, totals = self._masks(m)
+        m.submodules.masks = masks = self._masks
+        sight, full, sure = masks.sight, masks.full, masks.sure
+        m.d.comb += [
+            *(getattr(masks, name).eq(getattr(self, name)) for name in ("begin", "go", "mask", "next_last")),
+            *(getattr(self, name).eq(getattr(masks, name)) for name in ("free", "last", "ahead")),
+            masks.next.eq(self.made & ~self.fill),
+        ]
 
         # Which of its blocks have their weights.
         end, first = (Signal(_END_BITS, name=name, reset_less=True) for name in ("end", "first"))
@@ -98,7 +100,7 @@ class Merger(wiring.Component):
         m.d.sync += readable.eq(end & (~self.begin).replicate(_END_BITS))
         level = named(m, difference(readable, first, _END_BITS), "level")
         past, serves, served = Signal(blocks, reset_less=True), Signal(), Signal(blocks)
-        ranks = self._ranks(m, sight, totals, past)
+        ranks = self._ranks(m, sight, list(masks.ones), past)
         ends = [ranks[lane] for lane in range(_BLOCK, lanes + 1, _BLOCK)]
         plenty = level[ceil_log2(_WINDOW) :].any()
         enough = [self._enough(rank, level, plenty) for rank in ends]
@@ -152,82 +154,6 @@ class Merger(wiring.Component):
                 past.eq((past | turns) & ~(self.made & ~self.fill).replicate(blocks)),
             ]
         return m
-
-    def _masks(self, m: Module) -> tuple[Value, Value, Value, list[Value]]:
-        """The known bits of the beat in sight, which blocks of them are known all, whether no others wait, and ones."""
-        lanes, lane_bits, parts = self._lanes, ceil_log2(self._lanes), MASK_BITS // self._lanes
-        m.submodules.rows = rows = ResetInserter(self.begin)(Queue(MASK_BITS, _ROWS))
-        row = [Signal(name=f"mask_{k}", reset_less=True) for k in range(MASK_BITS)]
-        last, part = Signal(LAST_BITS - 1, reset_less=True), Signal(range(parts), reset_less=True)
-        ahead = Signal.like(self.ahead, reset_less=True)
-        looks, goes, behind, wide, hidden = (Signal(name=n) for n in ("looks", "goes", "behind", "wide", "hidden"))
-        full = Signal(lanes // _BLOCK, name="full", reset_less=True)
-        m.d.comb += [
-            self.last.eq(last),
-            self.ahead.eq(ahead),
-            self.free.eq(rows.i.ready),
-            goes.eq(self.made & ~self.fill),
-            looks.eq(~full[-1] | goes),
-            # Of the beat that is looked up: the one in sight or, behind one that is known, the next.
-            behind.eq(ahead[-1] | (full[-1] & ~ahead.any())),
-            wide.eq(~ahead[-1] & Mux(full[-1], ahead[1:].any(), ahead.any())),
-            hidden.eq(rows.held & ~rows.o.valid),
-        ]
-        # A mask's bits behind place `last` are of the row in the making, the others of the next one. A row goes to the
-        # queue with its last bit: is that the last mask's, too, then all bits are of the next one.
-        whole = named(m, last.all(), "whole")
-        merged = []
-        for k in range(MASK_BITS):
-            above = named(m, last < k, f"above_{k}")
-            merged.append(Mux(above | whole, self.mask[k], row[k]))
-            with m.If(self.go & (above | self.next_last[-1])):
-                m.d.sync += row[k].eq(self.mask[k])
-        new = self.next_last
-        m.d.comb += [
-            # A mask may be empty: then nothing ends.
-            rows.i.valid.eq(self.go & Mux(whole, new.all(), new[-1] | new[:-1].all())),
-            rows.i.payload.eq(Cat(merged)),
-        ]
-        sources = [(rows.o.payload, rows.o.valid), (Cat(row), ~rows.o.valid)]
-        shown = any_of(
-            [
-                source[at * lanes :][:lanes] & (select & (part == at)).replicate(lanes)
-                for source, select in sources
-                for at in range(parts)
-            ]
-        )
-        known = Cat(~hidden & (wide | (~behind & (last[:lane_bits] >= lane))) for lane in range(lanes))
-        known = named(m, known, "known")
-        bits, starts = named(m, shown & known, "bits"), range(0, lanes, _BLOCK)
-        counted = [count_ones(m, list(bits[at : at + _BLOCK]), f"block_{at}") for at in starts]
-
-        # The beat in sight, and with the number of its ones. Once all of it is known, the ring shows the next one.
-        sight = Signal(lanes, name="sight", reset_less=True)
-        totals = [Signal(_BLOCK_BITS, name=f"total_{at}", reset_less=True) for at in starts]
-        # Whether that is all there was.
-        sure = Signal(name="sure", reset_less=True)
-        with m.If(looks):
-            m.d.sync += [sight.eq(bits), full.eq(Cat(known[at + _BLOCK - 1] for at in starts))]
-            m.d.sync += [ones.eq(count) for ones, count in zip(totals, counted, strict=True)]
-            m.d.sync += sure.eq(~hidden)
-        # Worked out for all cases: which it is comes late.
-        held = Cat(last[lane_bits:], Const(0, len(ahead)))[: len(ahead)]
-        begun = [named(m, difference(ahead, held, len(ahead)), "begun")]
-        begun.insert(0, named(m, less_one(begun[0]), "begun_less"))
-        for number in range(1, 1 << (len(new) - lane_bits)):
-            begun.append(named(m, total(begun[1], Const(number), len(ahead)), f"begun_{number}"))
-        gains = [picked(begun[goes : goes - 1 or None], new[lane_bits:]) for goes in (1, 0)]
-        now = [Mux(self.go, gain, stay) for gain, stay in zip(gains, (ahead, less_one(ahead)), strict=True)]
-        m.d.comb += rows.o.ready.eq(looks & known[-1] & (part == parts - 1))
-        with m.If(self.begin):
-            m.d.sync += [last.eq(-1), part.eq(0), ahead.eq(-1), full.eq(0)]
-        with m.Else():
-            with m.If(self.go):
-                m.d.sync += last.eq(new)
-            with m.If(looks & known[-1]):
-                m.d.sync += part.eq(part + 1)
-            m.d.sync += ahead.eq(Mux(goes, now[1], now[0]))
-        return sight, full, sure, totals
 
     def _window(self, m: Module, end: Value, following: Value) -> list[Value]:
         """The weights from `following` on in the next cycle, weight n in column ``n % 16``: a memory a column."""

@@ -16,9 +16,10 @@ from hw.weights.cosim import WeightCosimulation, cosimulate_weights
 
 __all__ = ["run_weight_cosim"]
 
-_COLUMNS = ("tensor", "weights", "bytes", "cycles", "weights/cycle", "in stream", "equal", "cycles off")
+# With widths that hold millions: where there is little room, names are cut and numbers are not.
+_COLUMNS = {"weights": 9, "bytes": 9, "cycles": 9, "per cycle": 9, "in stream": 9, "equal": 5, "off": 3}
 _SUMMED = ("weights", "body_bytes", "cycles", "stream_weights", "stream_cycles")
-_CAPTION = "weights/cycle: from descriptor to verdict; in stream: from the first beat to the last but one"
+_CAPTION = "per cycle: from descriptor to verdict; in stream: from the first beat to the last but one"
 
 
 def run_weight_cosim(
@@ -50,9 +51,10 @@ def run_weight_cosim(
     bool
         Whether all values were equal and all cycles right.
     """
-    table = Table(title=title, box=box.SIMPLE, show_edge=False, caption=_CAPTION)
-    for column in _COLUMNS:
-        table.add_column(column, justify="left" if column == "tensor" else "right")
+    table = Table(title=title, box=box.SIMPLE, show_edge=False, collapse_padding=True, caption=_CAPTION)
+    table.add_column("tensor", overflow="ellipsis")
+    for column, width in _COLUMNS.items():
+        table.add_column(column, justify="right", no_wrap=True, min_width=width)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     told: list[int | None] = []
     results: list[WeightCosimulation] = []

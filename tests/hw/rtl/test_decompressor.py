@@ -145,8 +145,19 @@ def test_generated_files_agree_with_each_other(folder):
     for register in MAP.registers:
         assert f"#define THINWIRE_{register.name.upper()} {register.address:#04x}u\n" in header
         assert f"| {register.address:#04x} | {register.name} | {register.access} |" in markdown
+    for kind in (Fault, Where, Engine):
+        told = sheet["numbers"][kind.__name__.lower()]
+        assert [(one["number"], one["name"]) for one in told] == [(one.value, one.name) for one in kind]
+        assert all(one["meaning"] or one["name"] == "NONE" for one in told)
+        assert all(f"#define THINWIRE_{kind.__name__.upper()}_{one.name} {one.value}\n" in header for one in kind)
     assert len(sheet["memories"]) == text.count("] store [") == 17
     assert lint([next(folder.glob("*.vlt")), folder / "rtl" / f"{_NAME}.sv"], _NAME) == ""
+
+
+def test_verilog_of_all_decoders_has_no_warnings(verilog, folder, tmp_path):
+    source = tmp_path / f"{_NAME}.sv"
+    source.write_text(verilog)
+    assert lint([next(folder.glob("*.vlt")), source], _NAME) == ""
 
 
 def test_registers_lie_apart_and_hold_what_they_are_given():

@@ -85,7 +85,7 @@ class Decompressor(wiring.Component):
         busy, starts = Signal(), Signal()
         m.d.comb += starts.eq(writes["start"] & bus.write_data[0] & bus.write_mask[0] & ~busy)
         self._order(m, shell, held, starts)
-        self._scales(m, shell, held, writes["scale_high"], bus.write_data)
+        self._scales(m, shell, held, writes["scale_high"] & bus.write_mask.any(), bus.write_data & bus.write_mask)
         m.d.comb += [
             held["version"].eq(VERSION),
             held["status"].eq(Cat(~busy, busy)),

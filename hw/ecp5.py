@@ -34,19 +34,21 @@ class Placed:
     device : str
         The one of `DEVICES`; package CABGA381, speed grade 6.
     luts, ecp5_flip_flops, block_rams : int
-    clock_mhz : float
-        The median of the seeds.
+    clock_mhz : float, optional
+        The median of the seeds, if there are any.
     """
 
     device: str
     luts: int
     ecp5_flip_flops: int
     block_rams: int
-    clock_mhz: float
+    clock_mhz: float | None = None
 
 
 def place(component: wiring.Component, folder: Path, seeds: Sequence[int]) -> Placed:
     """Synthesize, place and route a component whose ports are registered; the work lies in `folder`.
+
+    Without seeds it is only synthesized.
 
     Raises
     ------
@@ -56,8 +58,10 @@ def place(component: wiring.Component, folder: Path, seeds: Sequence[int]) -> Pl
     (folder / "placed.il").write_text(to_rtlil(component, "top"))
     (folder / "ecp5.ys").write_text(_SYNTH)
     run_tool("yosys", ["-q", "-s", "ecp5.ys"], folder)
-    device = smallest_device(cells_of(folder / "ecp5_stat.json")[0])
-    clocks = []
+    cells = cells_of(folder / "ecp5_stat.json")[0]
+    device, clocks = smallest_device(cells), []
+    if not seeds:
+        return Placed(device, _luts(cells), cells.get("TRELLIS_FF", 0), cells.get("DP16KD", 0))
     for seed in seeds:
         options = [f"--{device[:-1]}k", "--package", "CABGA381", "--speed", "6", "--json", "ecp5.json"]
         options += ["--out-of-context", "--seed", str(seed), "--freq", "150", "--timing-allow-fail", "--quiet"]
@@ -77,9 +81,12 @@ def smallest_device(cells: dict[str, int]) -> str:
     RuntimeError
         If none is.
     """
-    luts = sum(each * cells.get(kind, 0) for kind, each in _LUTS_OF.items())
-    block_rams = cells.get("DP16KD", 0)
+    luts, block_rams = _luts(cells), cells.get("DP16KD", 0)
     for device, (most_luts, most_block_rams) in DEVICES.items():
         if luts <= _MOST_FILLED * most_luts and block_rams <= most_block_rams:
             return device
     raise RuntimeError(f"the design must fit a device, not take {luts} LUTs and {block_rams} block memories")
+
+
+def _luts(cells: dict[str, int]) -> int:
+    return sum(each * cells.get(kind, 0) for kind, each in _LUTS_OF.items())

@@ -6,7 +6,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator
 
-from hw.ecp5 import smallest_device
+from hw.axis import Slice
+from hw.ecp5 import Placed, place, smallest_device
 from hw.scan import Scan
 
 
@@ -61,3 +62,10 @@ def test_device_is_the_smallest_that_holds_the_design(cells, device):
 def test_design_that_no_device_holds_is_refused():
     with pytest.raises(RuntimeError, match="must fit a device, not take 90000 LUTs and 0 block memories"):
         smallest_device({"LUT4": 90_000})
+
+
+def test_design_that_is_not_placed_has_no_clock(tmp_path):
+    placed = place(Slice(4), tmp_path, ())
+    assert placed == Placed("25F", placed.luts, 10, 0)
+    assert placed.clock_mhz is None
+    assert placed.luts > 0

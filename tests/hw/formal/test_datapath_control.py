@@ -4,11 +4,12 @@ In the places of the decoders and of the scaling are things that keep their cont
 orders are taken, words taken, beats given and reports made whenever they like, as many beats as they like. Bodies are
 of any length and any head, whatever the descriptor says. Intake, slices, palette, cutting and gathering are the real
 ones. Proved from reset, for so many cycles as stand with each proof: several tensors of few words, one behind the
-other; what is longer is left to tests. Not proved: values, faults, and that the number of weights is the ordered one.
+other; what is longer is left to tests. By induction, for ever, but this alone: orders and reports take turns, and a
+decoder hears of a tensor once. Not proved: values, faults, and that the number of weights is the ordered one.
 """
 
 import pytest
-from amaranth.hdl import Assert, Assume, Cat, ClockDomain, Cover, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Assert, Assume, Cat, ClockDomain, Cover, Elaboratable, Fragment, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In
 from prover import run_sby
 
@@ -149,6 +150,36 @@ class _Orders(Elaboratable):
         m.d.comb += Assert(idle <= self.eager)
 
 
+class _Turns(_Orders):
+    """Orders and reports take turns, and of each order one decoder hears at most, once."""
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.domains += self.domain
+        m.submodules.core = fragment = Fragment.get(self.core, platform)
+        driven = {signal.name: signal for part in fragment.statements.values() for signal in part._lhs_signals()}
+        core, owed, told, hears = self.core, Signal(), Signal(), Signal()
+        for actor in made:
+            self.ports += actor.whims.values()
+            if not actor.passes:
+                m.d.comb += Assert(stays(m, f"order_{made.index(actor)}", actor.order))
+                with m.If(actor.order.valid):
+                    m.d.comb += [hears.eq(actor.order.ready), Assert(owed & ~told)]
+        m.d.comb += [
+            Assert(owed == ~core.order.ready),
+            Assert(~driven["asks"] | (owed & ~told)),
+            Assert(~core.report.valid | owed),
+            Assert(stays(m, "report", core.report)),
+        ]
+        with m.If(core.order.valid & core.order.ready):
+            m.d.sync += [owed.eq(1), told.eq(0)]
+        with m.If(hears):
+            m.d.sync += told.eq(1)
+        with m.If(core.report.valid & core.report.ready):
+            m.d.sync += owed.eq(0)
+        return m
+
+
 @pytest.fixture
 def actors(monkeypatch):
     for name in (*_DECODERS.values(), "Dequant"):
@@ -163,6 +194,12 @@ PAIRS = [(Engine.FIELDS, Engine.PAIRS), (Engine.MLW, Engine.PACKED)]
 def test_each_order_has_its_body_its_beats_and_its_report(actors, engines, tmp_path):
     bench = _Orders(engines)
     assert run_sby(bench, bench.ports, "bmc", 18, tmp_path, flat=True) == "PASS"
+
+
+@pytest.mark.parametrize("engines", PAIRS, ids=lambda engines: "-".join(engine.name for engine in engines))
+def test_orders_and_reports_take_turns_for_ever(actors, engines, tmp_path):
+    bench = _Turns(engines)
+    assert run_sby(bench, bench.ports, "prove", 2, tmp_path, flat=True) == "PASS"
 
 
 @pytest.mark.parametrize("engines", PAIRS, ids=lambda engines: "-".join(engine.name for engine in engines))

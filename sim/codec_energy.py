@@ -70,13 +70,13 @@ CORES: Mapping[tuple[str, int, int], Core] = {
     ("chooser", 8, 4): Core(1603, 1621, 20056),
     ("chooser", 8, 8): Core(1973, 2458, 19808),
     ("chooser", 16, 4): Core(1830, 2629, 20056),
-    ("mixed encoder", 8, 4): Core(26992, 2192, 127904),
+    ("mixed encoder", 8, 4): Core(27063, 2048, 127904),
     ("mixed decoder", 8, 4): Core(21259, 2362, 6496),
     ("fusion", 16, 4): Core(18108),
     ("pair decoder", 8, 16): Core(33288, 0, 50688),
-    ("mlw decoder", 9, 32): Core(35455),
+    ("mlw decoder", 9, 32): Core(28130, 0, 5056),
 }
-INTAKE = 49600
+INTAKE = 49800
 """What the decompressor has around an engine: intake with its CRC, gathering, narrowing, registers.
 
 The datapath of plain fields less its engine and dequantization.
@@ -91,7 +91,7 @@ ENGINES = {
     "deepcomp": _PAIRS,
     "mlw": _MLW,
     "block-float": _FIELDS,
-    "hevc": _MLW,
+    "hevc": _PAIRS,
 }
 
 

@@ -44,7 +44,7 @@ ASSUMPTIONS = (
     "transposed convolution counts products with inserted zeros, and an image takes a constant time in no layer",
     "an input value read from the buffer serves as many filters, a weight as many pixels, as the array has columns "
     "and rows; three register accesses for each MAC",
-    "codecs take their gates times the cycles in which they work (sim/codec_energy.py); hevc counts as an mlw decoder; "
+    "codecs take their gates times the cycles in which they work (sim/codec_energy.py); hevc counts as a pair decoder; "
     "index logic and leakage are not counted",
     "figures are means over the images; in a batch the images pass a layer one behind the other, share its weights "
     "where the mapping lets them, and what the batch takes is divided by its images; peak memory is that of the batch",

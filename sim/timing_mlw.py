@@ -251,12 +251,12 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
     number, beats = len(steps), (count + lanes - 1) // lanes
     at = made = served = past = 0
     done = final = second = full = near = False
-    sure = has_room = True
+    sure = has_room = True  # the beat in sight shows all bits that came; the ring takes a row
     chunk = row = -1  # the step whose chunk waits, and whose weights wait
     written = ready_weights = np.int64(0)  # weights in their ring, and those of them that can be seen
     mask, told = np.int64(-1), np.int64(0)  # bits of the mask that waits, -1 for none; bits that came
-    stored, out = np.int64(0), False
-    shown = np.int64(0)
+    stored, out = np.int64(0), False  # whole rows of masks in the queue's memory; whether one is at its output
+    shown = np.int64(0)  # bits up to the last one in sight, which `full` tells to be a whole beat's
     cycle = 0
     wait = steps[0, _WAIT]
     while True:
@@ -281,9 +281,8 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
         take = False
         if chunk >= 0:
             row_free = row < 0 or write or steps[chunk, _WEIGHTS] == 0
-            mask_free = (mask < 0 or go) if steps[chunk, _DIRECT] == 0 else mask < 0 and room
-            if steps[chunk, _DIRECT] == 0 and steps[chunk, _MASK] < 0:
-                mask_free = True
+            direct, masked = steps[chunk, _DIRECT] > 0, steps[chunk, _MASK] >= 0
+            mask_free = (mask < 0 and room) if direct else (mask < 0 or go or not masked)
             take = bool(row_free and mask_free)
         if final and sure and not (whole or ready > past or write or go):
             break
@@ -296,11 +295,10 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
         if wait:
             wait -= 1
         elif at < number:
-            step = bool(
-                (idle or (empty and not near))
-                if steps[at, _KIND] == _HEADER
-                else steps[at, _KIND] != _CHUNK or chunk < 0 or take
-            )
+            if steps[at, _KIND] == _HEADER:
+                step = bool(empty and (idle or not near))
+            else:
+                step = bool(steps[at, _KIND] != _CHUNK or chunk < 0 or take)
         elif idle:
             done = True
         pops = False
@@ -311,12 +309,12 @@ def _play(steps, places, count, lanes, times):  # type: ignore[no-untyped-def]
             shown, full = min(told, following), told >= following
             if not sure:
                 shown, full = np.int64(beat * lanes), False
-            pops = full and following % _ROW_BITS == 0
+            pops = bool(full and following % _ROW_BITS == 0)
         moves = stored > 0 and (pops or not out)
         near = (count - 1) // lanes - made < _NEAR_BEATS
         before = told
         told += mask if go else 0
-        has_room = ready_weights - served < _ROOM
+        has_room = bool(ready_weights - served < _ROOM)
         ready_weights = written
         written += steps[row, _WEIGHTS] if write else 0
         served += taken

@@ -25,7 +25,7 @@ from hw.weights.datapath_ports import Descriptor, Engine, Where
 from hw.weights.decompressor import Decompressor
 from hw.weights.dequant import DequantOrder
 from hw.weights.descriptors import FORM_NUMBERS, Job, job_of
-from hw.weights.fusion import Selection
+from hw.weights.fusion import FIELD_BITS, Selection
 from hw.weights.gather import BEAT_BYTES
 from hw.weights.intake import BUSES, WORDS_BITS
 from hw.weights.pair_ports import Form, PairOrder
@@ -123,7 +123,7 @@ def _sheet(core: Decompressor, engines: Sequence[Engine], bus_bits: int, verilog
         "limits": _limits(core),
         "scale": {"multiplier": MULTIPLIER_BITS, "addend": ADDEND_BITS, "exponent": EXPONENT_BITS},
         "memories": _memories(verilog),
-        "costs": _costs(engines),
+        "costs": _costs(core),
     }
 
 
@@ -173,11 +173,16 @@ def _memories(verilog: str) -> list[dict[str, Any]]:
     return memories
 
 
-def _costs(engines: Sequence[Engine]) -> list[dict[str, Any]]:
+def _costs(core: Decompressor) -> list[dict[str, Any]]:
+    """What `hw.area` measured for the parts, and for the whole if it is the one that it measures."""
+    engines, bus_bits = core.datapath.engines, core.datapath.bus_bits
     path = Path(__file__).parents[1] / "data" / "area.json"
     measured = json.loads(path.read_text()) if path.exists() else []
     wanted = {"dequant", *(name for engine in engines for name in _COSTS[engine])}
-    return [cost for cost in measured if cost["name"] in wanted]
+    if set(engines) == set(Engine) and bus_bits == BUSES[0]:
+        wanted.add("decompressor")
+    other_bus = {("fusion", bits // FIELD_BITS) for bits in BUSES if bits != bus_bits}
+    return [cost for cost in measured if cost["name"] in wanted and (cost["name"], cost["lanes"]) not in other_bus]
 
 
 def _header() -> str:

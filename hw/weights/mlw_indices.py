@@ -19,8 +19,6 @@ __all__ = ["IndexDecoder"]
 
 _SHIFTS = 6
 _WIDEST = 9
-_Q_BITS = 5
-"""Bits of a quotient that begins in its chunk: at most 2 x 11 + 1, or 2 + 1 truncated."""
 _CARRY_BITS = 9
 _COUNT_BITS = bits_for(SLOTS)
 

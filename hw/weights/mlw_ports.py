@@ -21,7 +21,6 @@ __all__ = [
     "SliceRules",
     "Trace",
     "count_ones",
-    "first_of",
     "first_one",
     "named",
     "prefix_counts",

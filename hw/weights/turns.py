@@ -1,31 +1,18 @@
 """Two registers in turn, between a stream and a core that knows late in a cycle whether it takes a word."""
 
-from amaranth.hdl import Array, Module, ShapeLike, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Array, Module, Signal
+
+from hw.axis import Slice
 
 __all__ = ["Turns"]
 
 
-class Turns(wiring.Component):
+class Turns(Slice):
     """A register slice whose `o.ready` may come late: it moves a pointer and reaches nothing else.
 
-    Payloads are written into two registers in turn and read from where they lie, where `Slice` (hw/axis.py) moves the
-    second to the place of the first. `i.ready` comes from flip-flops. One cycle of latency, no bubble: cycle for cycle
-    as `Slice`.
-
-    Parameters
-    ----------
-    shape : ShapeLike
-        The payload.
+    Payloads are written into two registers in turn and read from where they lie, where `Slice` moves the second to the
+    place of the first. `i.ready` comes from flip-flops. One cycle of latency, no bubble: cycle for cycle as `Slice`.
     """
-
-    i: stream.Interface
-    o: stream.Interface
-
-    def __init__(self, shape: ShapeLike) -> None:
-        self._shape = shape
-        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform) -> Module:
         m = Module()
